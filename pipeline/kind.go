@@ -1,0 +1,49 @@
+package pipeline
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// A Kind is one sort of filter, router or monitor (T says which): its label in the configuration file and how
+// one is built.
+type Kind[T any] struct {
+	// Name is the label in the file: filter "regex".
+	Name string
+	// Defaults is a struct by value whose `hcl:"name"` and `hcl:"name,optional"` tags are the settings, and
+	// whose fields hold what an optional setting is when the file does not name it.
+	Defaults any
+	// New builds one from a filled copy of Defaults. It checks settings and has no effects outside itself:
+	// what it must open or start, it hands to Env.OnStart. A mistake in one setting is an Invalid error.
+	New func(config any, env Env) (T, error)
+}
+
+// KindOf makes the Kind of a Config struct and its constructor.
+func KindOf[C, T any](name string, defaults C, build func(C, Env) (T, error)) Kind[T] {
+	return Kind[T]{name, defaults, func(config any, env Env) (T, error) { return build(config.(C), env) }}
+}
+
+// Env is what a filter or router gets from the process it is part of.
+type Env struct {
+	// Log carries the attributes that say which step of which pipeline this is.
+	Log *slog.Logger
+	// OnStart registers what is to run before the first session is accepted: opening files, starting
+	// writers. An error stops the process from starting. Functions run in the order of the file.
+	OnStart func(func() error)
+	// OnStop registers what is to run after the last session has ended, in the opposite order. It may block
+	// to write out what is held.
+	OnStop func(func())
+}
+
+// InvalidError says which setting of a Config is wrong, so that the diagnostic can point at its line.
+type InvalidError struct {
+	Setting string // the name in the hcl tag
+	Err     error
+}
+
+// Invalid wraps err as a mistake in the named setting.
+func Invalid(setting string, err error) error { return &InvalidError{setting, err} }
+
+func (e *InvalidError) Error() string { return fmt.Sprintf("%s: %v", e.Setting, e.Err) }
+
+func (e *InvalidError) Unwrap() error { return e.Err }

@@ -1,0 +1,90 @@
+package protocol
+
+// Kind says what the packets of a Chunk are.
+type Kind uint8
+
+// The kinds of packets replies are made of.
+const (
+	KindOther       Kind = iota // a packet of a command Weir does not know
+	KindOK                      // an OK packet that answers a command
+	KindErr                     // an ERR packet; it ends the reply
+	KindEOF                     // an EOF packet, or the OK packet that stands for one: it ends columns or rows
+	KindColumns                 // a result set's first packet: the number of columns
+	KindColumn                  // column definitions, or parameter definitions of a prepared statement
+	KindRow                     // rows, text or binary
+	KindPrepareOK               // the first packet of the answer to COM_STMT_PREPARE
+	KindLocalInfile             // the server asks for a file: the client's packets come next
+	KindProgress                // a MariaDB progress report
+	KindStatistics              // the one string that answers COM_STATISTICS
+	KindEvent                   // binlog events
+)
+
+var kindNames = [...]string{
+	"other", "OK", "ERR", "EOF", "columns", "column", "row", "prepare OK", "LOCAL INFILE", "progress", "statistics",
+	"event",
+}
+
+// String names the kind.
+func (k Kind) String() string { return kindNames[k] }
+
+// Part says which part of a packet a Chunk holds, where the packet is longer than a read buffer.
+type Part uint8
+
+// Whole chunks hold whole packets only. A packet that travels in fragments is one First chunk, any number
+// of Middle ones and a Last one, with nothing between them.
+const (
+	Whole Part = iota
+	First
+	Middle
+	Last
+)
+
+// A Chunk is a piece of a reply: a run of packets of one kind, or a fragment of a single long packet.
+//
+// Data lies in its sender's buffer and is valid until the call it is passed to returns: whoever keeps it
+// clones it. Nobody changes it in place: a filter that changes a reply passes on a Chunk of its own.
+type Chunk struct {
+	// Data is what came over the wire, packet headers included. The sequence numbers in them mean
+	// nothing: the client's end of the session numbers what it sends. A fragment starts with a header where
+	// it is the First one, and holds further headers wherever the packet's payload passes a multiple of
+	// MaxPayload.
+	Data []byte
+	// Count is the number of packets that begin in Data: 1 for a First fragment, 0 for the ones after it.
+	// A payload of MaxPayload bytes and more counts as one packet.
+	Count int
+	Kind  Kind
+	Part  Part
+	// Final is set where the reply ends with this chunk.
+	Final bool
+	// Status holds the server status flags (SERVER_STATUS_..., SERVER_MORE_RESULTS_EXISTS) of a KindOK or
+	// KindEOF chunk, and 0 in others.
+	Status uint16
+	// Server names the server that answered, and is empty where Weir did.
+	Server string
+
+	// wire is Data as the reply reader cut it, and what it says holds only while Data is still that very
+	// slice: its packets are numbered without a gap, and its bytes last until the session is flushed.
+	wire []byte
+}
+
+// Payload returns the payload of the chunk's first packet, as far as it lies in Data.
+func (p *Chunk) Payload() []byte {
+	if len(p.Data) < HeaderSize {
+		return nil
+	}
+	end := min(HeaderSize+PayloadLen(p.Data), len(p.Data))
+	return p.Data[HeaderSize:end:end]
+}
+
+// AsRead reports whether Data is exactly what a reply reader cut from a server's bytes: its packets are then
+// numbered without a gap from Data[3] on, and the bytes stay where they are until the session flushes.
+func (p *Chunk) AsRead() bool {
+	return len(p.wire) > 0 && len(p.wire) == len(p.Data) && &p.wire[0] == &p.Data[0]
+}
+
+// Clone returns a copy that shares no bytes with p.
+func (p *Chunk) Clone() *Chunk {
+	c := *p
+	c.Data, c.wire = append([]byte(nil), p.Data...), nil
+	return &c
+}

@@ -1,0 +1,61 @@
+package protocol
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Error codes Weir itself sends or looks for, by the names of
+// https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html; CR codes are client ones.
+const (
+	ErConCount             uint16 = 1040 // 08004
+	ErHandshake            uint16 = 1043 // 08S01
+	ErAccessDenied         uint16 = 1045 // 28000
+	ErUnknownCom           uint16 = 1047 // 08S01
+	ErServerShutdown       uint16 = 1053 // 08S01
+	ErNoSuchThread         uint16 = 1094 // HY000
+	ErUnknown              uint16 = 1105 // HY000
+	ErNetPacketTooLarge    uint16 = 1153 // 08S01
+	ErNetPacketsOutOfOrder uint16 = 1156 // 08S01
+	ErNetReadInterrupted   uint16 = 1159 // 08S01
+	ErNotSupportedAuth     uint16 = 1251 // 08004
+	ErMalformedPacket      uint16 = 1835 // HY000
+	CrConnHostError        uint16 = 2003 // HY000
+	CrServerLost           uint16 = 2013 // HY000
+	CrMalformedPacket      uint16 = 2027 // HY000
+)
+
+// SQLError is an ERR packet. https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_err_packet.html
+type SQLError struct {
+	Code    uint16
+	State   string // SQLSTATE, five characters; empty where the packet had none
+	Message string
+}
+
+// Error gives the error as command line clients print it.
+func (e *SQLError) Error() string {
+	return fmt.Sprintf("ERROR %d (%s): %s", e.Code, e.State, e.Message)
+}
+
+// Append appends the ERR packet's payload.
+func (e *SQLError) Append(dst []byte) []byte {
+	dst = binary.LittleEndian.AppendUint16(append(dst, 0xff), e.Code)
+	if len(e.State) == 5 {
+		dst = append(append(dst, '#'), e.State...)
+	}
+	return append(dst, e.Message...)
+}
+
+// DecodeErr decodes the payload of an ERR packet. Its strings are copies.
+func DecodeErr(payload []byte) (*SQLError, error) {
+	if len(payload) < 3 || payload[0] != 0xff {
+		return nil, ErrMalformed
+	}
+	e := &SQLError{Code: binary.LittleEndian.Uint16(payload[1:])}
+	b := payload[3:]
+	if len(b) >= 6 && b[0] == '#' {
+		e.State, b = string(b[1:6]), b[6:]
+	}
+	e.Message = string(b)
+	return e, nil
+}
