@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
 )
@@ -87,6 +88,41 @@ func LenencString(b []byte) (s []byte, n int) {
 // AppendLenencString appends s behind its length-encoded length.
 func AppendLenencString[S ~string | ~[]byte](dst []byte, s S) []byte {
 	return append(AppendLenenc(dst, uint64(len(s))), s...)
+}
+
+// nulString cuts a string that ends with a NUL from the front of b. s lies in b; n counts the NUL, and is 0 where
+// there is none.
+func nulString(b []byte) (s []byte, n int) {
+	end := bytes.IndexByte(b, 0)
+	if end < 0 {
+		return nil, 0
+	}
+	return b[:end:end], end + 1
+}
+
+// nulStringOrRest copies what stands before the first NUL of b, or all of b: at the end of a packet some senders
+// leave the NUL out.
+func nulStringOrRest(b []byte) string {
+	s, n := nulString(b)
+	if n == 0 {
+		s = b
+	}
+	return string(s)
+}
+
+// shortString cuts a string behind one byte of length from the front of b, as LenencString does.
+func shortString(b []byte) (s []byte, n int) {
+	if len(b) == 0 || len(b) < 1+int(b[0]) {
+		return nil, 0
+	}
+	n = 1 + int(b[0])
+	return b[1:n:n], n
+}
+
+// appendShortString appends s, or as much of it as one byte can count, behind its length.
+func appendShortString(dst, s []byte) []byte {
+	s = s[:min(len(s), 255)]
+	return append(append(dst, byte(len(s))), s...)
 }
 
 func itoa(i int) string { return strconv.Itoa(i) }
