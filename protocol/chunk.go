@@ -62,9 +62,16 @@ type Chunk struct {
 	// Server names the server that answered, and is empty where Weir did.
 	Server string
 
-	// wire is Data as the reply reader cut it, and what it says holds only while Data is still that very
-	// slice: its packets are numbered without a gap, and its bytes last until the session is flushed.
-	wire []byte
+	wire wire
+}
+
+// wire is where Data lies in the buffer it was read into. It says something only while Data is still the slice
+// that the reply reader cut.
+type wire struct {
+	b       []byte // from Data's first byte to the end of what was read
+	n       int    // len(Data)
+	packets int    // packet headers in Data
+	seq     uint8  // number in the first of them; the others count up from it
 }
 
 // Payload returns the payload of the chunk's first packet, as far as it lies in Data.
@@ -76,15 +83,20 @@ func (p *Chunk) Payload() []byte {
 	return p.Data[HeaderSize:end:end]
 }
 
-// AsRead reports whether Data is exactly what a reply reader cut from a server's bytes: its packets are then
-// numbered without a gap from Data[3] on, and the bytes stay where they are until the session flushes.
-func (p *Chunk) AsRead() bool {
-	return len(p.wire) > 0 && len(p.wire) == len(p.Data) && &p.wire[0] == &p.Data[0]
+// Wire reports whether Data is exactly what a ReplyReader cut from a server's bytes. Such bytes stay where they are
+// until the session is flushed. b is Data with the capacity of the whole buffer behind it, so that neighbouring
+// chunks can be joined; packets is the number of packet headers in it, and seq the number in the first of them,
+// from which the others count up.
+func (p *Chunk) Wire() (b []byte, packets int, seq uint8, ok bool) {
+	if len(p.Data) == 0 || p.wire.n != len(p.Data) || &p.wire.b[0] != &p.Data[0] {
+		return nil, 0, 0, false
+	}
+	return p.wire.b[:p.wire.n], p.wire.packets, p.wire.seq, true
 }
 
 // Clone returns a copy that shares no bytes with p.
 func (p *Chunk) Clone() *Chunk {
 	c := *p
-	c.Data, c.wire = append([]byte(nil), p.Data...), nil
+	c.Data, c.wire = append([]byte(nil), p.Data...), wire{}
 	return &c
 }

@@ -1,0 +1,218 @@
+package loop
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// An Owner hears of what happens on a connection while no task reads from it.
+type Owner interface {
+	// Ready is called on the worker, outside tasks, when c has bytes to read or, where hangup is set, has been
+	// closed by the peer.
+	Ready(c *Conn, hangup bool)
+}
+
+// A Conn is a socket on a worker. The zero Conn is not open. It must not be copied once it is.
+type Conn struct {
+	w        *Worker
+	owner    Owner
+	reader   *Task // waits to read
+	writer   *Task // waits to write
+	fd       int32
+	gen      uint32
+	open     bool
+	readable bool // there may be bytes to read
+	hangup   bool // the peer has closed its side, or there was an error: a read will tell
+	wantOut  bool // registered for EPOLLOUT
+}
+
+// ErrTimeout is what a wait returns that lasted longer than it was allowed to.
+var ErrTimeout = os.ErrDeadlineExceeded
+
+// Take duplicates the descriptor of nc, closes nc, and returns the duplicate, for Open. Any goroutine may call it.
+func Take(nc net.Conn) (fd int, err error) {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return -1, errors.New("connection has no descriptor")
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	cerr := raw.Control(func(old uintptr) { fd, err = dup(int(old)) })
+	if err = errors.Join(cerr, err); err != nil {
+		return -1, err
+	}
+	return fd, nc.Close()
+}
+
+// CloseDescriptor closes a descriptor that Take returned and that no worker was given.
+func CloseDescriptor(fd int) { _ = syscall.Close(fd) }
+
+// Open registers fd, a non-blocking socket that now belongs to c, with the worker. owner hears of it.
+func (c *Conn) Open(w *Worker, fd int, owner Owner) error {
+	w.gen++
+	*c = Conn{w: w, owner: owner, fd: int32(fd), gen: w.gen, open: true}
+	for fd >= len(w.slots) {
+		w.slots = append(w.slots, slot{})
+	}
+	w.slots[fd] = slot{c, c.gen}
+	if err := w.register(fd, c.gen); err != nil {
+		c.Close()
+		return err
+	}
+	return nil
+}
+
+// Close closes the socket. Tasks that wait for it get ErrClosed.
+func (c *Conn) Close() {
+	if !c.open {
+		return
+	}
+	c.open = false
+	c.w.slots[c.fd] = slot{}
+	_ = syscall.Close(int(c.fd))
+	if t := c.reader; t != nil {
+		c.reader = nil
+		c.w.resume(t)
+	}
+	if t := c.writer; t != nil {
+		c.writer = nil
+		c.w.resume(t)
+	}
+}
+
+// CloseWrite tells the peer that no more will come. What it sends can still be read.
+func (c *Conn) CloseWrite() {
+	if c.open {
+		_ = syscall.Shutdown(int(c.fd), syscall.SHUT_WR)
+	}
+}
+
+// IsOpen reports whether the socket is open on this side.
+func (c *Conn) IsOpen() bool { return c.open }
+
+// HasInput reports whether there may be bytes to read, or the end of them.
+func (c *Conn) HasInput() bool { return c.open && c.readable }
+
+// event is what epoll says of the socket.
+func (c *Conn) event(ev uint32) {
+	gen := c.gen
+	if ev&(syscall.EPOLLIN|syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+		c.readable = true
+		if ev&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+			c.hangup = true
+		}
+		if t := c.reader; t != nil {
+			c.reader = nil
+			c.w.resume(t)
+		} else {
+			c.owner.Ready(c, c.hangup)
+		}
+	}
+	if ev&(syscall.EPOLLOUT|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 && c.gen == gen && c.writer != nil {
+		t := c.writer
+		c.writer = nil
+		c.w.resume(t)
+	}
+}
+
+// WaitReadable waits until there may be bytes to read. Callers that borrow a buffer to read into do so after it.
+func (c *Conn) WaitReadable() error {
+	t := c.w.cur
+	for {
+		switch {
+		case !c.open:
+			return ErrClosed
+		case c.readable:
+			return nil
+		}
+		c.reader = t
+		err := t.wait()
+		c.reader = nil
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Read waits for bytes and reads what is there, up to len(b), which must not be 0. It returns io.EOF when the peer
+// has closed its side.
+func (c *Conn) Read(b []byte) (int, error) {
+	for {
+		if err := c.WaitReadable(); err != nil {
+			return 0, err
+		}
+		n, errno := recv(int(c.fd), b)
+		switch {
+		case errno == syscall.EAGAIN:
+			c.readable = false
+		case errno == syscall.EINTR:
+		case errno != 0:
+			return 0, os.NewSyscallError("recv", errno)
+		case n == 0:
+			return 0, io.EOF
+		default:
+			// A short read has emptied the socket: the next bytes come with an event of their own.
+			if n < len(b) && !c.hangup {
+				c.readable = false
+			}
+			return n, nil
+		}
+	}
+}
+
+// Write writes all of b, waiting while the peer takes nothing. It returns ErrTimeout where the peer took nothing at
+// all for timeout; 0 waits for ever.
+func (c *Conn) Write(b []byte, timeout time.Duration) error {
+	for len(b) > 0 {
+		if !c.open {
+			return ErrClosed
+		}
+		n, errno := send(int(c.fd), b)
+		switch {
+		case errno == syscall.EAGAIN:
+			if err := c.waitWritable(timeout); err != nil {
+				return err
+			}
+		case errno == syscall.EINTR:
+		case errno != 0:
+			return os.NewSyscallError("send", errno)
+		default:
+			b = b[n:]
+		}
+	}
+	return nil
+}
+
+func (c *Conn) waitWritable(timeout time.Duration) error {
+	if !c.wantOut {
+		c.wantOut = true
+		if err := c.w.registerOut(int(c.fd), c.gen); err != nil {
+			return err
+		}
+	}
+	t := c.w.cur
+	expired := false
+	if timeout > 0 {
+		timer := c.w.After(timeout, func() {
+			if c.writer == t {
+				expired = true
+				c.writer = nil
+				c.w.resume(t)
+			}
+		})
+		defer timer.Stop()
+	}
+	c.writer = t
+	err := t.wait()
+	c.writer = nil
+	if err == nil && expired {
+		err = ErrTimeout
+	}
+	return err
+}

@@ -1,0 +1,463 @@
+package protocol
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// A ReplyReader cuts what a server sends in answer to one command into chunks and knows where the answer
+// ends. It keeps no bytes. Reset it for every command that expects a reply.
+//
+// The shapes it knows: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_command_phase.html and
+// https://mariadb.com/kb/en/4-server-response-packets/.
+type ReplyReader struct {
+	// Server is put into every chunk.
+	Server string
+
+	caps  Capability
+	state replyState
+	after replyState // what follows the column definitions
+	com   byte
+	seq   uint8  // number the next packet must have
+	defs  uint64 // column or parameter definitions still to come
+	cols  uint64 // column definitions that follow a prepared statement's parameters
+
+	// A packet that travels in fragments: how much of the current wire packet is still to come, whether
+	// another one continues it, and what the chunks of it say.
+	left int
+	cont bool
+	frag Chunk
+}
+
+type replyState uint8
+
+const (
+	replyDone       replyState = iota
+	replyFirst                 // the first packet of a result of COM_QUERY, COM_STMT_EXECUTE and their like
+	replySingle                // one packet answers
+	replyDefs                  // a counted run of column or parameter definitions
+	replyDefsEOF               // the EOF packet after column definitions
+	replyRows                  // rows up to an EOF, OK or ERR packet
+	replyFields                // COM_FIELD_LIST: definitions up to an EOF, OK or ERR packet
+	replyPrepare               // the first packet of the answer to COM_STMT_PREPARE
+	replyParamsEOF             // the EOF packet after parameter definitions
+	replyPrepareEOF            // the EOF packet after a prepared statement's column definitions
+	replyEvents                // binlog events up to an EOF or ERR packet
+	replyInfile                // waiting for Resume
+)
+
+// packetHead is how much of a packet is looked at to tell what it is: an OK packet's fields up to the status.
+const packetHead = 1 + 9 + 9 + 2
+
+// Reset prepares for the reply to the command com, whose first packet is to be numbered seq. caps are the
+// capabilities agreed on with the server.
+func (r *ReplyReader) Reset(com byte, caps Capability, seq uint8) {
+	r.com, r.caps, r.seq = com, caps, seq
+	r.left, r.cont = 0, false
+	switch com {
+	case ComStmtPrepare:
+		r.state = replyPrepare
+	case ComStmtFetch:
+		r.state = replyRows
+	case ComFieldList:
+		r.state = replyFields
+	case ComStatistics, ComPing, ComInitDB, ComCreateDB, ComDropDB, ComRefresh, ComShutdown, ComProcessKill,
+		ComDebug, ComSetOption, ComStmtReset, ComResetConnection, ComRegisterSlave:
+		r.state = replySingle
+	case ComBinlogDump, ComBinlogDumpGTID, ComTableDump:
+		r.state = replyEvents
+	default:
+		r.state = replyFirst
+	}
+}
+
+// Resume goes on after a KindLocalInfile chunk: the client has sent its file, and the server's answer to that is to
+// be numbered seq.
+func (r *ReplyReader) Resume(seq uint8) { r.state, r.seq = replyFirst, seq }
+
+// Done reports whether the reply has been cut whole.
+func (r *ReplyReader) Done() bool { return r.state == replyDone && !r.fragmented() }
+
+// AtPacketStart reports whether all packets so far were cut whole, so that an ERR packet may follow.
+func (r *ReplyReader) AtPacketStart() bool { return !r.fragmented() }
+
+func (r *ReplyReader) fragmented() bool { return r.left > 0 || r.cont }
+
+// Next fills p with the chunk at the front of b and returns its length; 0 means that b does not hold enough.
+// full says that b cannot grow, so that a packet longer than b is to be cut into fragments; b must then be at
+// least 64 bytes long. Next must not be called when the reader is Done. An error means that the server broke
+// the protocol: nothing more can be read from it.
+func (r *ReplyReader) Next(b []byte, full bool, p *Chunk) (int, error) {
+	if r.fragmented() {
+		return r.nextFragment(b, p)
+	}
+	if r.state == replyRows || r.state == replyEvents {
+		if n := r.nextRows(b, p); n > 0 {
+			return n, nil
+		}
+	}
+	if r.state == replyDefs {
+		if n := r.nextDefs(b, p); n > 0 {
+			return n, nil
+		}
+	}
+	if len(b) < HeaderSize {
+		return 0, nil
+	}
+	length := PayloadLen(b)
+	if b[3] != r.seq {
+		return 0, fmt.Errorf("packet number %d where %d was expected", b[3], r.seq)
+	}
+	if length == 0 {
+		return 0, fmt.Errorf("empty packet: %w", ErrMalformed)
+	}
+	whole := length < MaxPayload && len(b)-HeaderSize >= length
+	if !whole && !full {
+		return 0, nil
+	}
+	payload := b[HeaderSize:min(len(b), HeaderSize+length)]
+	if err := r.step(payload, length, p); err != nil {
+		return 0, err
+	}
+	p.Count, p.Server = 1, r.Server
+	n, part := HeaderSize+len(payload), Whole
+	if !whole {
+		part = First
+		r.left, r.cont = length-len(payload), length == MaxPayload
+		r.frag = *p
+		p.Final = false
+	}
+	r.emit(b, n, 1, r.seq, part, p)
+	r.seq++
+	return n, nil
+}
+
+func (r *ReplyReader) emit(b []byte, n, packets int, seq uint8, part Part, p *Chunk) {
+	p.Data, p.Part = b[:n:n], part
+	p.wire = wire{b: b, n: n, packets: packets, seq: seq}
+}
+
+// nextRows cuts the longest run of whole rows (or events) at the front of b: this is where large results go by.
+func (r *ReplyReader) nextRows(b []byte, p *Chunk) int {
+	i, count, seq := 0, 0, r.seq
+	for len(b)-i > HeaderSize {
+		length := PayloadLen(b[i:])
+		if first := b[i+HeaderSize]; first >= 0xfe && (first == 0xff || r.isEnd(length)) {
+			break
+		}
+		if b[i+3] != seq || length > len(b)-i-HeaderSize || length == MaxPayload || length == 0 {
+			break
+		}
+		i += HeaderSize + length
+		count++
+		seq++
+	}
+	if count == 0 {
+		return 0
+	}
+	kind := KindRow
+	if r.state == replyEvents {
+		kind = KindEvent
+	}
+	*p = Chunk{Count: count, Kind: kind, Server: r.Server}
+	r.emit(b, i, count, r.seq, Whole, p)
+	r.seq = seq
+	return i
+}
+
+// nextDefs cuts a run of whole definitions.
+func (r *ReplyReader) nextDefs(b []byte, p *Chunk) int {
+	i, count, seq := 0, 0, r.seq
+	for uint64(count) < r.defs && len(b)-i > HeaderSize {
+		length := PayloadLen(b[i:])
+		if b[i+3] != seq || length > len(b)-i-HeaderSize || length == MaxPayload || length == 0 || b[i+HeaderSize] == 0xff {
+			break
+		}
+		i += HeaderSize + length
+		count++
+		seq++
+	}
+	if count == 0 {
+		return 0
+	}
+	*p = Chunk{Count: count, Kind: KindColumn, Server: r.Server}
+	r.emit(b, i, count, r.seq, Whole, p)
+	r.seq = seq
+	r.defs -= uint64(count)
+	if r.defs == 0 {
+		r.endDefs(p)
+	}
+	return i
+}
+
+// nextFragment cuts what b holds of a packet whose first fragment has gone before.
+func (r *ReplyReader) nextFragment(b []byte, p *Chunk) (int, error) {
+	n, packets, seq := 0, 0, r.seq
+	for r.fragmented() {
+		if r.left == 0 {
+			if len(b)-n < HeaderSize {
+				break
+			}
+			if b[n+3] != r.seq {
+				return 0, fmt.Errorf("packet number %d where %d was expected", b[n+3], r.seq)
+			}
+			r.seq++
+			packets++
+			r.left = PayloadLen(b[n:])
+			r.cont = r.left == MaxPayload
+			n += HeaderSize
+			continue
+		}
+		take := min(r.left, len(b)-n)
+		if take == 0 {
+			break
+		}
+		n += take
+		r.left -= take
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	*p = r.frag
+	p.Count = 0
+	part := Last
+	if r.fragmented() {
+		p.Final = false
+		part = Middle
+	}
+	r.emit(b, n, packets, seq, part, p)
+	return n, nil
+}
+
+// isEnd reports whether a packet that begins with 0xFE in place of a row ends the rows.
+func (r *ReplyReader) isEnd(length int) bool {
+	if r.caps&ClientDeprecateEOF != 0 {
+		return length < MaxPayload
+	}
+	return length < 9
+}
+
+// step sets p's Kind, Final and Status from the head of a packet and moves on to the next state. length is the
+// payload's whole length, of which payload is at least the first packetHead bytes or all.
+func (r *ReplyReader) step(payload []byte, length int, p *Chunk) error {
+	*p = Chunk{}
+	first := payload[0]
+	if first == 0xff && r.state != replyInfile {
+		return r.stepErr(payload, length, p)
+	}
+	switch r.state {
+	case replyFirst:
+		return r.stepFirst(payload, length, p)
+	case replySingle:
+		return r.stepSingle(payload, length, p)
+	case replyDefs:
+		p.Kind = KindColumn
+		if r.defs--; r.defs == 0 {
+			r.endDefs(p)
+		}
+		return nil
+	case replyDefsEOF, replyParamsEOF, replyPrepareEOF:
+		return r.stepDefsEOF(payload, length, p)
+	case replyRows:
+		if first == 0xfe && r.isEnd(length) {
+			return r.endResult(payload, p)
+		}
+		p.Kind = KindRow
+		return nil
+	case replyFields:
+		if first == 0xfe && r.isEnd(length) {
+			p.Kind = KindEOF
+			p.Status = r.eofStatus(payload)
+			r.finish(p)
+			return nil
+		}
+		p.Kind = KindColumn
+		return nil
+	case replyPrepare:
+		return r.stepPrepare(payload, length, p)
+	case replyEvents:
+		p.Kind = KindEvent
+		if first == 0xfe && length < 9 {
+			p.Kind = KindEOF
+			r.finish(p)
+		}
+		return nil
+	}
+	return fmt.Errorf("packet 0x%02x where none was expected", first)
+}
+
+func (r *ReplyReader) finish(p *Chunk) { p.Final, r.state = true, replyDone }
+
+func (r *ReplyReader) stepErr(payload []byte, length int, p *Chunk) error {
+	if length < 3 {
+		return fmt.Errorf("ERR packet of %d bytes: %w", length, ErrMalformed)
+	}
+	// https://mariadb.com/kb/en/err_packet/: code 0xFFFF is a progress report, and the reply goes on.
+	if r.caps&MariaDBClientProgress != 0 && binary.LittleEndian.Uint16(payload[1:]) == 0xffff {
+		p.Kind = KindProgress
+		return nil
+	}
+	p.Kind = KindErr
+	r.finish(p)
+	return nil
+}
+
+func (r *ReplyReader) stepFirst(payload []byte, length int, p *Chunk) error {
+	switch first := payload[0]; {
+	case first == 0x00:
+		ok, err := okHead(payload)
+		if err != nil {
+			return err
+		}
+		p.Kind, p.Status = KindOK, ok
+		if ok&StatusMoreResultsExists == 0 {
+			r.finish(p)
+		}
+		return nil
+	case first == 0xfb && r.com == ComQuery:
+		p.Kind, r.state = KindLocalInfile, replyInfile
+		return nil
+	case first == 0xfe && length < 9:
+		p.Kind, p.Status = KindEOF, r.eofStatus(payload)
+		r.finish(p)
+		return nil
+	}
+	columns, n := Lenenc(payload)
+	if n == 0 || columns == 0 {
+		return fmt.Errorf("packet 0x%02x of %d bytes where a result begins: %w", payload[0], length, ErrMalformed)
+	}
+	p.Kind = KindColumns
+	follows := true
+	if r.caps&(ClientOptionalResultsetMetadata|MariaDBClientCacheMetadata) != 0 && len(payload) > n {
+		follows = payload[n] != 0
+	}
+	r.defs, r.after = columns, replyRows
+	if r.caps&ClientDeprecateEOF == 0 {
+		r.after = replyDefsEOF
+	}
+	r.state = replyDefs
+	if !follows {
+		r.state = r.after
+	}
+	return nil
+}
+
+func (r *ReplyReader) stepSingle(payload []byte, length int, p *Chunk) error {
+	switch first := payload[0]; {
+	case r.com == ComStatistics:
+		p.Kind = KindStatistics
+	case first == 0x00:
+		status, err := okHead(payload)
+		if err != nil {
+			return err
+		}
+		p.Kind, p.Status = KindOK, status
+	case first == 0xfe:
+		p.Kind, p.Status = KindEOF, r.eofStatus(payload)
+	default:
+		return fmt.Errorf("packet 0x%02x of %d bytes in answer to %s: %w", first, length, CommandName(r.com), ErrMalformed)
+	}
+	r.finish(p)
+	return nil
+}
+
+// endDefs moves on when the last definition of a run has been cut.
+func (r *ReplyReader) endDefs(p *Chunk) {
+	r.state = r.after
+	if r.after == replyPrepareEOF && r.caps&ClientDeprecateEOF != 0 {
+		r.finish(p)
+	}
+	if r.after == replyParamsEOF && r.caps&ClientDeprecateEOF != 0 {
+		r.beginPreparedColumns(p)
+	}
+}
+
+// beginPreparedColumns moves on to a prepared statement's column definitions, after those of its parameters.
+func (r *ReplyReader) beginPreparedColumns(p *Chunk) {
+	if r.cols == 0 {
+		r.finish(p)
+		return
+	}
+	r.defs, r.state, r.after = r.cols, replyDefs, replyPrepareEOF
+}
+
+func (r *ReplyReader) stepDefsEOF(payload []byte, length int, p *Chunk) error {
+	if payload[0] != 0xfe || length >= 9 {
+		return fmt.Errorf("packet 0x%02x of %d bytes where column definitions end: %w", payload[0], length, ErrMalformed)
+	}
+	p.Kind, p.Status = KindEOF, r.eofStatus(payload)
+	switch r.state {
+	case replyParamsEOF:
+		r.beginPreparedColumns(p)
+	case replyPrepareEOF:
+		r.finish(p)
+	default:
+		r.state = replyRows
+		// A cursor has been opened: the rows wait for COM_STMT_FETCH.
+		if p.Status&StatusCursorExists != 0 && r.com == ComStmtExecute {
+			r.finish(p)
+		}
+	}
+	return nil
+}
+
+// endResult handles the packet that ends rows: an EOF packet, or the OK packet that stands for one.
+func (r *ReplyReader) endResult(payload []byte, p *Chunk) error {
+	p.Kind = KindEOF
+	p.Status = r.eofStatus(payload)
+	if p.Status&StatusMoreResultsExists != 0 && r.com != ComStmtFetch {
+		r.state = replyFirst
+		return nil
+	}
+	r.finish(p)
+	return nil
+}
+
+// stepPrepare: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_prepare.html
+func (r *ReplyReader) stepPrepare(payload []byte, length int, p *Chunk) error {
+	if payload[0] != 0x00 || len(payload) < 9 {
+		return fmt.Errorf("packet 0x%02x of %d bytes in answer to COM_STMT_PREPARE: %w", payload[0], length, ErrMalformed)
+	}
+	p.Kind = KindPrepareOK
+	r.cols = uint64(binary.LittleEndian.Uint16(payload[5:]))
+	r.defs = uint64(binary.LittleEndian.Uint16(payload[7:]))
+	if r.caps&ClientOptionalResultsetMetadata != 0 && len(payload) > 12 && payload[12] == 0 {
+		r.cols, r.defs = 0, 0
+	}
+	if r.defs == 0 {
+		r.beginPreparedColumns(p)
+		return nil
+	}
+	r.state, r.after = replyDefs, replyParamsEOF
+	return nil
+}
+
+// okHead returns the status flags of an OK packet of which at least the first packetHead bytes are there.
+func okHead(payload []byte) (status uint16, err error) {
+	b := payload[1:]
+	for range 2 { // affected rows, last insert id
+		_, n := Lenenc(b)
+		if n == 0 {
+			return 0, fmt.Errorf("OK packet: %w", ErrMalformed)
+		}
+		b = b[n:]
+	}
+	if len(b) < 2 {
+		return 0, fmt.Errorf("OK packet: %w", ErrMalformed)
+	}
+	return binary.LittleEndian.Uint16(b), nil
+}
+
+// eofStatus returns the status flags of an EOF packet, 0 where it has none. COM_SET_OPTION and COM_DEBUG are
+// answered by an EOF packet, or where EOF packets are deprecated by an OK packet that begins like one.
+func (r *ReplyReader) eofStatus(payload []byte) uint16 {
+	if r.caps&ClientDeprecateEOF != 0 && len(payload) >= 7 {
+		if status, err := okHead(payload); err == nil {
+			return status
+		}
+	}
+	if len(payload) < 5 {
+		return 0
+	}
+	return binary.LittleEndian.Uint16(payload[3:])
+}
