@@ -31,7 +31,7 @@ type Env struct {
 	// writers. An error stops the process from starting. Functions run in the order of the file.
 	OnStart func(func() error)
 	// OnStop registers what is to run after the last session has ended, in the opposite order. It may block
-	// to write out what is held.
+	// to write out what is held, and must do no harm where its OnStart has not run.
 	OnStop func(func())
 }
 

@@ -2,8 +2,20 @@ package pipeline
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirproxy/weir/pipeline/loop"
 )
+
+// firstID is the connection id before the first session's. Ids have their highest bit set: servers count theirs from 1,
+// and a client that is told one of Weir's cannot mean a server's by it.
+const firstID = 1 << 31
 
 // A Process is all that one configuration file describes, built and not yet running.
 type Process struct {
@@ -11,12 +23,26 @@ type Process struct {
 	Log       *slog.Logger
 	Servers   []*Server
 	Listeners []*Listener
-	starts    []func() error
-	stops     []func()
+
+	starts []func() error
+	stops  []func()
+
+	ids      atomic.Uint32
+	workers  []*worker
+	sessions sync.WaitGroup // from arrival to the last word in the log
+	arrivals sync.Mutex     // guards closed, so that nobody arrives after it is waited for
+	closed   bool
 }
 
-// Env returns the environment of a step called name ("filter querylog", "router connection") of the named
-// pipeline.
+// worker is an event loop and the sessions on it.
+type worker struct {
+	*loop.Worker
+	load     atomic.Int64
+	sessions []*Session // on the worker only
+	draining bool
+}
+
+// Env returns the environment of a step called name ("filter querylog", "router connection") of the named pipeline.
 func (p *Process) Env(pipeline, name string) Env {
 	return Env{
 		Log:     p.Log.With("pipeline", pipeline, "step", name),
@@ -25,37 +51,161 @@ func (p *Process) Env(pipeline, name string) Env {
 	}
 }
 
-// Run starts what was registered, opens the listeners, and serves until ctx is done; then it stops accepting,
-// lets running statements finish for up to Config.ShutdownTimeout, and returns nil. An error means that the
-// process could not start: it names the listener or step, and nothing is left running.
+// Run starts what was registered, opens the listeners, and serves until ctx is done; then it stops accepting, lets
+// running statements finish for up to Config.ShutdownTimeout, and returns nil. An error means that the process could
+// not start: it names the listener or step, and nothing is left running. Run may be called once.
 func (p *Process) Run(ctx context.Context) error {
-	panic("written beside this")
+	defer func() {
+		for i := len(p.stops) - 1; i >= 0; i-- {
+			p.stops[i]()
+		}
+	}()
+	for _, start := range p.starts {
+		if err := start(); err != nil {
+			return err
+		}
+	}
+	if err := p.startWorkers(); err != nil {
+		return err
+	}
+	defer p.stopWorkers()
+	for i, l := range p.Listeners {
+		if err := l.listen(p); err != nil {
+			for _, open := range p.Listeners[:i] {
+				_ = open.net.Close()
+			}
+			return err
+		}
+	}
+	var accepting sync.WaitGroup
+	for _, l := range p.Listeners {
+		accepting.Go(func() { l.accept(ctx) })
+	}
+	<-ctx.Done()
+	for _, l := range p.Listeners {
+		_ = l.net.Close()
+	}
+	accepting.Wait()
+	p.shutDown()
+	return nil
 }
 
-// A Server is one configured server.
-type Server struct{ Config ServerConfig }
+func (p *Process) startWorkers() error {
+	n := p.Config.Workers
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	for range n {
+		w, err := loop.Start(p.Log)
+		if err != nil {
+			p.stopWorkers()
+			return fmt.Errorf("worker: %w", err)
+		}
+		p.workers = append(p.workers, &worker{Worker: w})
+	}
+	return nil
+}
 
-// NewServer checks a server block. A mistake in one setting is an Invalid error.
-func NewServer(c ServerConfig) (*Server, error) { return &Server{Config: c}, nil }
+func (p *Process) stopWorkers() {
+	for _, w := range p.workers {
+		w.Stop()
+	}
+}
 
-// Accounts are the users who may log in.
-type Accounts struct{}
+// shutDown ends the sessions: idle ones at once, others after the command they are at, all when the time is over.
+func (p *Process) shutDown() {
+	p.arrivals.Lock()
+	p.closed = true
+	p.arrivals.Unlock()
+	p.Log.Info("shutting down", "shutdown_timeout", p.Config.ShutdownTimeout)
+	p.everySession(func(s *Session) { s.drain() })
+	done := make(chan struct{})
+	go func() {
+		p.sessions.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(p.Config.ShutdownTimeout):
+		p.Log.Warn("statements still running are cut off", "shutdown_timeout", p.Config.ShutdownTimeout)
+		p.everySession(func(s *Session) { s.interrupt(errDraining) })
+		<-done
+	}
+	p.Log.Info("stopped")
+}
 
-// NewAccounts checks an accounts block. A mistake in one setting is an Invalid error; one in a user block is
-// named "user NAME: setting".
-func NewAccounts(c AccountsConfig) (*Accounts, error) { return &Accounts{}, nil }
+// everySession calls f on each worker for each of its sessions, and sees to it that later ones are drained.
+func (p *Process) everySession(f func(*Session)) {
+	for _, w := range p.workers {
+		w.Post(func() {
+			w.draining = true
+			for _, s := range append([]*Session(nil), w.sessions...) {
+				f(s)
+			}
+		})
+	}
+}
 
-// A Pipeline is a chain of filters and the target behind them.
-type Pipeline struct{ Name string }
+// arrive counts a client in; it reports false where the process is stopping.
+func (p *Process) arrive() bool {
+	p.arrivals.Lock()
+	defer p.arrivals.Unlock()
+	if !p.closed {
+		p.sessions.Add(1)
+	}
+	return !p.closed
+}
 
-// NewPipeline makes a pipeline of filters, in the order commands pass them, and their target.
-func NewPipeline(name string, filters []Filter, target Target) *Pipeline { return &Pipeline{Name: name} }
+func (p *Process) nextID() uint32 { return firstID | p.ids.Add(1) }
 
-// Open opens the target and then the filters, last to first.
-func (p *Pipeline) Open(s *Session) (Handler, error) { return nil, nil }
+// adopt gives a session whose client has logged in to the worker with the fewest. early is what the client has sent
+// already. It reports false where the workers have stopped.
+func (p *Process) adopt(s *Session, fd int, early []byte) bool {
+	w := p.workers[0]
+	for _, other := range p.workers[1:] {
+		if other.load.Load() < w.load.Load() {
+			w = other
+		}
+	}
+	w.load.Add(1)
+	posted := w.Post(func() {
+		s.home, s.worker, s.client.worker = w, w.Worker, w.Worker
+		s.index = len(w.sessions)
+		w.sessions = append(w.sessions, s)
+		s.draining = w.draining
+		err := s.client.conn.Open(w.Worker, fd, s)
+		if err == nil {
+			err = s.attachLinks()
+		}
+		if err != nil {
+			s.interrupt(err)
+			return
+		}
+		if len(early) > 0 {
+			s.client.borrow()
+			if len(early) > len(s.client.in) {
+				s.interrupt(errors.New("more bytes with the login than a client may send ahead"))
+				return
+			}
+			s.client.have = copy(s.client.in, early)
+		}
+		if len(early) > 0 || s.draining {
+			w.Go(s)
+		}
+	})
+	if !posted {
+		w.load.Add(-1)
+	}
+	return posted
+}
 
-// A Listener accepts clients at one address.
-type Listener struct{ Config ListenerConfig }
-
-// NewListener checks a listener block. It does not open the address: Process.Run does.
-func NewListener(c ListenerConfig) (*Listener, error) { return &Listener{Config: c}, nil }
+// leave takes an ended session off its worker's list.
+func (p *Process) leave(s *Session) {
+	w := s.home
+	last := len(w.sessions) - 1
+	w.sessions[s.index] = w.sessions[last]
+	w.sessions[s.index].index = s.index
+	w.sessions[last] = nil
+	w.sessions = w.sessions[:last]
+	w.load.Add(-1)
+}

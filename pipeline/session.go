@@ -1,36 +1,153 @@
 package pipeline
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/weirproxy/weir/pipeline/loop"
+	"github.com/weirproxy/weir/protocol"
 )
 
-// A Session is one client's, from login to its end. Its methods may be called in Open, Serve and WriteReply,
-// and from nowhere else unless they say so.
-type Session struct{}
+// A Session is one client's, from login to its end. Its methods may be called in Open, Serve and WriteReply, and from
+// nowhere else unless they say so.
+type Session struct {
+	id      uint32
+	account *account
+	user    string
+	from    peer
+	schema  string
+	caps    protocol.Capability // what client and servers agreed on
+	logger  *slog.Logger
 
-// ID is the connection id the client was greeted with. It is unique among the sessions of this process.
-func (s *Session) ID() uint32 { return 0 }
+	// What servers are logged in to with.
+	maxPacket    uint32
+	collation    uint8
+	connectAttrs []byte
+
+	listener *Listener // nil where Detached
+	greeted  greeted
+	worker   *loop.Worker
+	task     *loop.Task // serving a command; nil while idle
+	client   client
+	command  Command
+	chain    Handler
+	links    []*Link
+	carried  []*Link
+	closers  []func()
+
+	ctx       context.Context
+	cancel    context.CancelFunc
+	cancelled error // why waits end at once
+	draining  bool  // to end before the next command
+	ended     bool
+	home      *worker
+	index     int // in home.sessions
+}
+
+// greeted is what the client was greeted with, for when it changes user.
+type greeted struct {
+	nonce  []byte
+	plugin string
+	status uint16
+}
+
+// errQuit is the end of a session whose client says goodbye.
+var errQuit = errors.New("quit")
+
+// ID is the connection id the client was greeted with. It is unique among the sessions of this process. Its highest
+// bit is set, so that it is not mistaken for a server's own id of a connection.
+func (s *Session) ID() uint32 { return s.id }
 
 // User is the name the client logged in with.
-func (s *Session) User() string { return "" }
+func (s *Session) User() string { return s.user }
 
 // ClientAddr is the client's "host:port", or "localhost" for one on a Unix socket.
-func (s *Session) ClientAddr() string { return "" }
+func (s *Session) ClientAddr() string { return s.from.text }
 
 // Schema is the default schema as far as the servers' replies tell, empty where there is none.
-func (s *Session) Schema() string { return "" }
+func (s *Session) Schema() string { return s.schema }
+
+// Capabilities is what the client and the servers agreed on: it says what commands and replies look like.
+func (s *Session) Capabilities() protocol.Capability { return s.caps }
 
 // Log is the session's logger, with its id, user and address.
-func (s *Session) Log() *slog.Logger { return nil }
+func (s *Session) Log() *slog.Logger {
+	return s.logger.With("session", s.id, "user", s.user, "client", s.from.text)
+}
 
-// OnClose registers what is to run once when the chain being opened is closed: at the session's end, or when
-// it changes user. It runs on an ordinary goroutine where it may block, after the last Serve has returned.
-func (s *Session) OnClose(f func()) {}
+// OnClose registers what is to run once when the chain being opened is closed: at the session's end, or when it
+// changes user. It runs on an ordinary goroutine where it may block, after the last Serve has returned.
+func (s *Session) OnClose(f func()) { s.closers = append(s.closers, f) }
 
-// Do runs f on an ordinary goroutine and waits for it without blocking the worker. It returns f's error. f is
-// not interrupted when the session is cancelled; Do then returns only after f has.
-func (s *Session) Do(f func() error) error { return nil }
+// Do runs f on an ordinary goroutine and waits for it without blocking the worker. It returns f's error. f is not
+// interrupted when the session is cancelled; Do then returns only after f has.
+func (s *Session) Do(f func() error) error {
+	if s.worker == nil || s.task == nil {
+		return f()
+	}
+	return s.worker.Await(f)
+}
 
 // Sleep waits without blocking the worker; it returns early with an error when the session is cancelled.
-func (s *Session) Sleep(d time.Duration) error { return nil }
+func (s *Session) Sleep(d time.Duration) error {
+	if s.worker != nil && s.task != nil {
+		return s.worker.Sleep(d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
+// flush sends what is queued for the client.
+func (s *Session) flush() error {
+	if s.worker == nil {
+		return nil
+	}
+	return s.client.flush()
+}
+
+// Ready is what the worker says when the client speaks, or hangs up, while no task reads from it.
+func (s *Session) Ready(_ *loop.Conn, hangup bool) {
+	if s.task == nil {
+		s.worker.Go(s)
+		return
+	}
+	if hangup {
+		s.interrupt(errClientGone)
+	}
+}
+
+// linkReady is what a link says when its server speaks unasked.
+func (s *Session) linkReady() {
+	if s.task == nil && !s.ended {
+		s.worker.Go(s)
+	}
+}
+
+// interrupt ends the session from outside its task.
+func (s *Session) interrupt(err error) {
+	if s.cancelled == nil {
+		s.cancelled = err
+		s.cancel()
+	}
+	if s.task != nil {
+		s.task.Interrupt(err)
+		return
+	}
+	s.worker.Go(s)
+}
+
+// drain ends the session once it is idle.
+func (s *Session) drain() {
+	s.draining = true
+	if s.task == nil && !s.ended {
+		s.worker.Go(s)
+	}
+}

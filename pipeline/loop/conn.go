@@ -147,6 +147,15 @@ func (c *Conn) Read(b []byte) (int, error) {
 		if err := c.WaitReadable(); err != nil {
 			return 0, err
 		}
+		if n, err := c.ReadNow(b); n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// ReadNow is Read without the wait: it returns 0 where nothing is there.
+func (c *Conn) ReadNow(b []byte) (int, error) {
+	for c.open && c.readable {
 		n, errno := recv(int(c.fd), b)
 		switch {
 		case errno == syscall.EAGAIN:
@@ -164,6 +173,10 @@ func (c *Conn) Read(b []byte) (int, error) {
 			return n, nil
 		}
 	}
+	if !c.open {
+		return 0, ErrClosed
+	}
+	return 0, nil
 }
 
 // Write writes all of b, waiting while the peer takes nothing. It returns ErrTimeout where the peer took nothing at
@@ -215,4 +228,11 @@ func (c *Conn) waitWritable(timeout time.Duration) error {
 		err = ErrTimeout
 	}
 	return err
+}
+
+// TryWrite writes b where the socket takes it at once, and otherwise does nothing that can be relied on.
+func (c *Conn) TryWrite(b []byte) {
+	if c.open {
+		_, _ = send(int(c.fd), b)
+	}
 }

@@ -1,0 +1,211 @@
+package pipeline
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/weirproxy/weir/protocol"
+)
+
+// changeUser serves COM_CHANGE_USER: the client logs in anew, and the session goes on as the new user's, on a new
+// chain and new connections to the servers. As in MySQL, a client that is refused is disconnected.
+func (s *Session) changeUser(c *Command) error {
+	if c.Part != protocol.Whole {
+		return badLogin(protocol.ErrMalformed)
+	}
+	request, err := protocol.DecodeChangeUser(c.Payload(), s.caps)
+	if err != nil {
+		return badLogin(err)
+	}
+	cred := credential{
+		user: request.User, from: s.from, secure: !s.from.addr.IsValid(), plugin: request.AuthPlugin,
+		response: request.AuthResponse, greeted: s.greeted.plugin, nonce: s.greeted.nonce, do: s.Do,
+	}
+	if cred.plugin == "" {
+		cred.plugin = s.greeted.plugin
+	}
+	acc, err := s.listener.Config.Accounts.authenticate(clientPackets{&s.client}, &cred)
+	if err != nil {
+		return err
+	}
+	s.closeLinks()
+	s.account, s.user, s.schema = acc, acc.user, request.Schema
+	if request.Collation != 0 {
+		s.collation = uint8(request.Collation) //nolint:gosec // a login has room for the low byte only
+	}
+	if len(request.ConnectAttrs) > 0 {
+		s.connectAttrs = request.ConnectAttrs
+	}
+	if err := s.reopen(); err != nil {
+		return err
+	}
+	return s.client.WriteReply(&protocol.Chunk{
+		Data: protocol.AppendPacket(nil, 0, s.loginOK()), Count: 1, Kind: protocol.KindOK, Final: true,
+	})
+}
+
+// reset goes on after a COM_RESET_CONNECTION that the servers have carried out: handlers are opened anew, on the
+// connections there are.
+func (s *Session) reset() error {
+	s.carried, s.links = s.links, nil
+	return s.reopen()
+}
+
+// reopen closes the chain and opens a new one.
+func (s *Session) reopen() error {
+	err := s.Do(func() error {
+		s.close()
+		return s.open()
+	})
+	for _, l := range s.carried {
+		l.close()
+	}
+	s.carried = nil
+	if err != nil {
+		return err
+	}
+	return s.attachLinks()
+}
+
+// open opens the chain. It blocks.
+func (s *Session) open() error {
+	chain, err := s.listener.Config.Pipeline.Open(s)
+	s.chain = chain
+	return err
+}
+
+// Carried is the connection to one of servers that the session had before it was reset, nil where there is none.
+// Connect returns it for that server. It may be called in Open.
+func (s *Session) Carried(servers []*Server) *Server {
+	for _, l := range s.carried {
+		for _, srv := range servers {
+			if l.Server == srv {
+				return srv
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Session) takeCarried(srv *Server) *Link {
+	for i, l := range s.carried {
+		if l.Server == srv {
+			s.carried = append(s.carried[:i], s.carried[i+1:]...)
+			s.links = append(s.links, l)
+			return l
+		}
+	}
+	return nil
+}
+
+// attachLinks hands new links to the worker.
+func (s *Session) attachLinks() error {
+	for _, l := range s.links {
+		if err := l.attach(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loginOK is the payload of the OK packet that lets the client in: the server's own, where there is a server yet.
+func (s *Session) loginOK() []byte {
+	if len(s.links) > 0 && len(s.links[0].ok) > 0 {
+		ok := s.links[0].ok
+		s.links[0].ok = nil
+		return ok
+	}
+	ok := protocol.OK{Status: s.greeted.status}
+	return ok.Append(nil, s.caps)
+}
+
+// badLogin is the answer to a login that cannot be understood.
+func badLogin(err error) error {
+	return fmt.Errorf("%w: %w", &protocol.SQLError{
+		Code: protocol.ErHandshake, State: "08S01", Message: "Bad handshake",
+	}, err)
+}
+
+// noteState keeps up with what a server says of the session's state.
+func (c *client) noteState(p *protocol.Chunk) {
+	if ok, err := protocol.DecodeOK(p.Payload(), c.session.caps); err == nil {
+		c.session.noteState(ok.SessionState)
+	}
+}
+
+func (s *Session) noteState(state []byte) {
+	for len(state) > 0 {
+		kind, data, rest, err := protocol.NextStateChange(state)
+		if err != nil {
+			return
+		}
+		if kind == protocol.SessionTrackSchema {
+			if name, n := protocol.LenencString(data); n > 0 && string(name) != s.schema {
+				s.schema = string(name)
+			}
+		}
+		state = rest
+	}
+}
+
+// noteSchema keeps up with the default schema where the client has not asked for session tracking: after a command
+// that was answered by OK.
+func (s *Session) noteSchema(c *Command) {
+	if s.caps.Has(protocol.ClientSessionTrack) || c.Part != protocol.Whole {
+		return
+	}
+	switch c.Com() {
+	case protocol.ComInitDB:
+		s.schema = string(c.Payload()[1:])
+	case protocol.ComQuery:
+		text, _ := c.Text()
+		if len(text) > 4 && bytes.EqualFold(text[:3], []byte("use")) && text[3] <= ' ' {
+			name := bytes.TrimRight(bytes.TrimSpace(text[4:]), "; \t\r\n")
+			s.schema = string(bytes.ReplaceAll(bytes.Trim(name, "`"), []byte("``"), []byte("`")))
+		}
+	}
+}
+
+// clientPackets is the client's end as a packetConn, for an authentication inside a session.
+type clientPackets struct{ c *client }
+
+func (p clientPackets) writePacket(payload []byte) error {
+	c := p.c
+	if err := c.writeNumbered(protocol.AppendPacket(nil, 0, payload)); err != nil {
+		return err
+	}
+	c.frames.Seq = c.seq
+	return c.flush()
+}
+
+func (p clientPackets) readPacket() ([]byte, error) {
+	c := p.c
+	var packet []byte
+	for {
+		want := c.frames.Wanted()
+		if len(packet) >= protocol.HeaderSize {
+			want = c.frames.Left
+		}
+		if want == 0 {
+			break
+		}
+		b, err := c.nextBytes(want)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("%w: %w", errClientGone, err)
+			}
+			return nil, err
+		}
+		if _, err := c.frames.Feed(b); err != nil {
+			return nil, badLogin(err)
+		}
+		packet = append(packet, b...)
+		if c.frames.Length > maxLogin {
+			return nil, badLogin(protocol.ErrMalformed)
+		}
+	}
+	c.seq = c.frames.Seq
+	return packet[protocol.HeaderSize:], nil
+}

@@ -1,0 +1,38 @@
+package pipeline
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/weirproxy/weir/protocol"
+)
+
+// SessionInfo is what a Detached session says of itself.
+type SessionInfo struct {
+	ID           uint32
+	User         string
+	ClientAddr   string
+	Schema       string
+	Capabilities protocol.Capability
+	Log          *slog.Logger // nil: slog.DiscardHandler
+}
+
+// Detached returns a session without a client and a worker, for tests of filters and routers: Do runs its function in
+// place, Sleep waits on the calling goroutine, and Close runs what OnClose has registered.
+func Detached(info SessionInfo) *Session {
+	s := &Session{
+		id: info.ID, user: info.User, from: peer{text: info.ClientAddr}, schema: info.Schema,
+		caps: info.Capabilities, logger: info.Log,
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Close ends a Detached session.
+func (s *Session) Close() {
+	s.cancel()
+	s.close()
+}

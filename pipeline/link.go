@@ -1,0 +1,363 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/weirproxy/weir/pipeline/loop"
+	"github.com/weirproxy/weir/protocol"
+)
+
+// A Link is a session's connection to one server. It is a Handler: what it is served, the server answers.
+type Link struct {
+	Server *Server
+	// ThreadID is the server's own id of the connection.
+	ThreadID uint32
+
+	s      *Session
+	conn   loop.Conn
+	fd     int // until the worker has it
+	caps   protocol.Capability
+	reader protocol.ReplyReader
+	chunk  protocol.Chunk
+	ok     []byte // payload of the OK packet that ended the login
+	quit   bool   // COM_QUIT has been sent, or could not be understood
+}
+
+// ErrServerLost is the session's end by the loss of a server. The client has been told where it could be.
+var ErrServerLost = errors.New("server lost")
+
+// Connect opens a connection to srv and logs in as the session's user, with the capabilities its client has. It
+// blocks, and may be called in Open and within Do only. The link is closed with the session. The error is a
+// *ServerError.
+func (s *Session) Connect(srv *Server) (*Link, error) {
+	if l := s.takeCarried(srv); l != nil {
+		return l, nil
+	}
+	srv.links.Add(1)
+	l, err := s.connect(srv)
+	if err != nil {
+		srv.links.Add(-1)
+		return nil, err
+	}
+	s.links = append(s.links, l)
+	return l, nil
+}
+
+func (s *Session) connect(srv *Server) (*Link, error) {
+	conn, g, err := srv.dial(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{Server: srv, ThreadID: g.ConnectionID, s: s, fd: -1}
+	if err := l.logIn(conn, g); err != nil {
+		_ = conn.Close()
+		return nil, &ServerError{srv, err}
+	}
+	_ = conn.SetDeadline(time.Time{})
+	if l.fd, err = loop.Take(conn.Conn); err != nil {
+		_ = conn.Close()
+		return nil, &ServerError{srv, err}
+	}
+	return l, nil
+}
+
+func (l *Link) logIn(conn *packets, g *protocol.Greeting) error {
+	s := l.s
+	shape := s.caps &^ linkCaps
+	if missing := shape &^ g.Capabilities; missing != 0 {
+		return fmt.Errorf("it no longer has the capabilities %v that the client was greeted with", missing)
+	}
+	l.caps = shape | g.Capabilities&(linkCaps&^protocol.ClientConnectWithDB&^protocol.ClientConnectAttrs)
+	l.caps |= s.caps & g.Capabilities & protocol.ClientConnectAttrs
+	if !l.caps.Has(protocol.ClientProtocol41 | protocol.ClientSecureConnection) {
+		return errors.New("it speaks a protocol older than 4.1")
+	}
+	if s.schema != "" {
+		l.caps |= protocol.ClientConnectWithDB
+	}
+	response, known := protocol.AuthResponse(g.AuthPlugin, s.account.password, g.AuthData)
+	plugin := g.AuthPlugin
+	if !known { // the server will ask to switch
+		plugin = protocol.NativePassword
+	}
+	login := protocol.Login{
+		Capabilities: l.caps, MaxPacket: s.maxPacket, Collation: s.collation, User: s.account.user,
+		AuthResponse: response, Schema: s.schema, AuthPlugin: plugin, ConnectAttrs: s.connectAttrs,
+	}
+	if err := conn.writePacket(login.Append(nil)); err != nil {
+		return err
+	}
+	var err error
+	l.ok, err = logIn(conn, plugin, s.account.password, g.AuthData, l.Server.network == "unix")
+	if err != nil {
+		var refused *protocol.SQLError
+		if !errors.As(err, &refused) {
+			err = fmt.Errorf("logging in: %w", err)
+		}
+		return err
+	}
+	if len(conn.rest()) > 0 {
+		return fmt.Errorf("bytes after its OK packet: %w", protocol.ErrMalformed)
+	}
+	// What the client sees of connection state is the server's from here on; results have the client's shape.
+	l.caps = l.caps&^(protocol.ClientConnectWithDB) | s.caps&protocol.ClientConnectWithDB
+	l.reader.Server = l.Server.Config.Name
+	return nil
+}
+
+// attach hands the link to the session's worker.
+func (l *Link) attach() error {
+	fd := l.fd
+	if fd < 0 {
+		return nil
+	}
+	l.fd = -1
+	return l.conn.Open(l.s.worker, fd, l)
+}
+
+// Serve sends the command to the server and relays its reply, as it arrives, to w. Where the server is lost, the
+// client gets error 2013 if nothing else has been begun, and the error wraps ErrServerLost.
+func (l *Link) Serve(_ context.Context, w ReplyWriter, c *Command) error {
+	if err := l.attach(); err != nil {
+		return err
+	}
+	frames := protocol.Framer{}
+	l.reader.Reset(c.Com(), l.caps, 1)
+	err := l.send(c, &frames)
+	if err == nil && !c.ExpectsReply() {
+		l.quit = l.quit || c.Com() == protocol.ComQuit
+		return nil
+	}
+	if err != nil && (!isServerSide(err) || !c.ExpectsReply()) {
+		return err
+	}
+	// Where sending failed, the server may have said why before it closed: that is read like any reply.
+	l.reader.Reset(c.Com(), l.caps, frames.Seq)
+	sendErr := err
+	if err = l.relay(w, c, &frames); err == nil && sendErr != nil {
+		return fmt.Errorf("%w: %w", ErrServerLost, sendErr)
+	}
+	return err
+}
+
+// serverSide marks an error of the connection to the server, to tell it from one to the client.
+type serverSide struct{ error }
+
+func (e serverSide) Unwrap() error { return e.error }
+
+func isServerSide(err error) bool {
+	var side serverSide
+	return errors.As(err, &side)
+}
+
+// send writes a command, with what follows its first part.
+func (l *Link) send(c *Command, frames *protocol.Framer) error {
+	if err := l.write(c.Data, frames); err != nil || c.Part == protocol.Whole {
+		return err
+	}
+	return l.sendBody(c, frames)
+}
+
+func (l *Link) sendBody(c *Command, frames *protocol.Framer) error {
+	for {
+		b, err := c.Body.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := l.write(b, frames); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Link) write(b []byte, frames *protocol.Framer) error {
+	if _, err := frames.Feed(b); err != nil {
+		return err
+	}
+	if err := l.conn.Write(b, 0); err != nil {
+		if cancelled := l.s.cancelled; cancelled != nil {
+			return cancelled
+		}
+		return serverSide{err}
+	}
+	return nil
+}
+
+// relay reads the reply and writes it to w.
+func (l *Link) relay(w ReplyWriter, c *Command, frames *protocol.Framer) error {
+	worker := l.s.worker
+	var buf []byte
+	have := 0
+	defer func() {
+		if buf != nil {
+			worker.PutLarge(buf)
+		}
+	}()
+	for {
+		if have == 0 {
+			if buf != nil && !l.conn.HasInput() { // waiting holds no buffer
+				worker.PutLarge(buf)
+				buf = nil
+			}
+			if err := l.conn.WaitReadable(); err != nil {
+				return l.lost(w, serverSide{err})
+			}
+			if buf == nil {
+				buf = worker.Large()
+			}
+		}
+		n, err := l.conn.Read(buf[have:])
+		if err != nil {
+			return l.lost(w, serverSide{err})
+		}
+		have += n
+		at := 0
+		for at < have && !l.reader.Done() {
+			n, err := l.reader.Next(buf[at:have], at == 0 && have == len(buf), &l.chunk)
+			if err != nil {
+				return l.nonsense(w, err)
+			}
+			if n == 0 {
+				break
+			}
+			at += n
+			if err := w.WriteReply(&l.chunk); err != nil {
+				return err
+			}
+			if l.chunk.Kind == protocol.KindLocalInfile {
+				if err := l.upload(c, frames, buf[at:have]); err != nil {
+					return l.lost(w, err)
+				}
+			}
+		}
+		if l.reader.Done() {
+			if err := l.s.flush(); err != nil {
+				return err
+			}
+			if at < have {
+				return l.surplus(buf[at:have])
+			}
+			return nil
+		}
+		if at > 0 {
+			if err := l.s.flush(); err != nil {
+				return err
+			}
+			have = copy(buf, buf[at:have])
+		}
+	}
+}
+
+// upload sends the file that the server has asked for, up to the empty packet that ends it.
+func (l *Link) upload(c *Command, frames *protocol.Framer, ahead []byte) error {
+	if len(ahead) > 0 {
+		return serverSide{fmt.Errorf("bytes behind a LOCAL INFILE request: %w", protocol.ErrMalformed)}
+	}
+	if err := l.s.flush(); err != nil {
+		return err
+	}
+	frames.Seq++ // the request itself
+	if err := l.sendBody(c, frames); err != nil {
+		return err
+	}
+	l.reader.Resume(frames.Seq)
+	return nil
+}
+
+// lost ends the session when the server's end fails in a reply.
+func (l *Link) lost(w ReplyWriter, err error) error {
+	if l.s.cancelled != nil {
+		return l.s.cancelled
+	}
+	if !isServerSide(err) {
+		return err // the client's end failed
+	}
+	return l.fail(w, err, "Lost connection to server %s during query")
+}
+
+func (l *Link) nonsense(w ReplyWriter, err error) error {
+	return l.fail(w, err, "Malformed packet from server %s")
+}
+
+// fail tells the client, where a packet may follow what it already has, that the reply will not be completed.
+func (l *Link) fail(w ReplyWriter, err error, message string) error {
+	if side := (serverSide{}); errors.As(err, &side) {
+		err = side.error
+	}
+	if err == io.EOF {
+		err = errors.New("it closed the connection")
+	}
+	l.conn.Close()
+	if l.reader.AtPacketStart() {
+		e := &protocol.SQLError{
+			Code: protocol.CrServerLost, State: "HY000", Message: fmt.Sprintf(message, l.Server.Config.Name),
+		}
+		if werr := Error(w, e); werr != nil {
+			return werr
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrServerLost, &ServerError{l.Server, err})
+}
+
+// surplus ends the session when the server sends more than it was asked for.
+func (l *Link) surplus(b []byte) error {
+	if e := l.unasked(b); e != nil {
+		return fmt.Errorf("%w: %w", ErrServerLost, &ServerError{l.Server, e})
+	}
+	return fmt.Errorf("%w: %w", ErrServerLost,
+		&ServerError{l.Server, fmt.Errorf("%d bytes behind the end of a reply: %w", len(b), protocol.ErrMalformed)})
+}
+
+// unasked decodes an ERR packet that a server sends of its own accord, before it closes the connection.
+func (l *Link) unasked(b []byte) *protocol.SQLError {
+	if len(b) < protocol.HeaderSize || len(b) < protocol.HeaderSize+protocol.PayloadLen(b) {
+		return nil
+	}
+	e, err := protocol.DecodeErr(b[protocol.HeaderSize : protocol.HeaderSize+protocol.PayloadLen(b)])
+	if err != nil {
+		return nil
+	}
+	return e
+}
+
+// Ready is what the worker says when the server speaks, or closes, while no task reads from it.
+func (l *Link) Ready(_ *loop.Conn, _ bool) { l.s.linkReady() }
+
+// idleInput reads what a server says that has not been asked: at best an ERR packet, in which it says why it closes.
+func (l *Link) idleInput() error {
+	buf := l.s.worker.Small()
+	defer l.s.worker.PutSmall(buf)
+	n, err := l.conn.Read(buf)
+	if err == io.EOF {
+		err = errors.New("it closed the connection")
+	}
+	if err == nil {
+		if e := l.unasked(buf[:n]); e != nil {
+			err = e
+		} else {
+			err = fmt.Errorf("%d bytes that nobody asked for: %w", n, protocol.ErrMalformed)
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrServerLost, &ServerError{l.Server, err})
+}
+
+// close closes the connection, politely where no statement is running on it.
+func (l *Link) close() {
+	l.Server.links.Add(-1)
+	if l.fd >= 0 {
+		loop.CloseDescriptor(l.fd)
+		l.fd = -1
+		return
+	}
+	if l.conn.IsOpen() && !l.quit && l.reader.Done() {
+		l.conn.TryWrite([]byte{1, 0, 0, 0, protocol.ComQuit})
+	}
+	l.conn.Close()
+}

@@ -1,0 +1,185 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/weirproxy/weir/pipeline/loop"
+	"github.com/weirproxy/weir/protocol"
+)
+
+// login takes a client through the connection phase and hands its session to a worker. It runs on a goroutine of its
+// own, after Process.arrive.
+func (l *Listener) login(ctx context.Context, nc net.Conn) {
+	l.clients.Add(1)
+	deadline := time.Now().Add(l.Config.LoginTimeout)
+	_ = nc.SetDeadline(deadline)
+	conn := newPackets(nc)
+	s := &Session{
+		id: l.process.nextID(), from: peerOf(nc), listener: l, logger: l.log, maxPacket: 1 << 24,
+	}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	err := s.logIn(conn)
+	if err == nil && !stop() {
+		err = errDraining
+	}
+	if err == nil {
+		err = s.start(conn)
+	}
+	if err == nil {
+		return
+	}
+	stop()
+	s.refuse(conn, err)
+	s.cancel()
+	s.closeLinks()
+	s.close()
+	l.clients.Add(-1)
+	l.process.sessions.Done()
+}
+
+// logIn greets the client, finds out who it is and opens its chain.
+func (s *Session) logIn(conn *packets) error {
+	l := s.listener
+	if limit := l.Config.MaxConnections; limit > 0 && l.clients.Load() > int64(limit) {
+		return errFull
+	}
+	server, err := l.Config.Pipeline.Greeting(s.ctx)
+	if err != nil {
+		return noServer(err)
+	}
+	greeting := protocol.Greeting{
+		ServerVersion: server.ServerVersion, ConnectionID: s.id, AuthData: protocol.NewNonce(),
+		Capabilities: server.Capabilities&^foreignCaps | linkCaps&^protocol.ClientMySQL,
+		Charset:      server.Charset, Status: server.Status, AuthPlugin: protocol.CachingSha2Password,
+	}
+	if server.AuthPlugin == protocol.NativePassword {
+		greeting.AuthPlugin = protocol.NativePassword
+	}
+	s.greeted = greeted{greeting.AuthData, greeting.AuthPlugin, greeting.Status}
+	if err := conn.writePacket(greeting.Append(nil)); err != nil {
+		return err
+	}
+	payload, err := conn.readPacket()
+	if err != nil {
+		return err
+	}
+	if protocol.IsSSLRequest(payload) {
+		return badLogin(errors.New("the client asks for TLS, which it was not offered"))
+	}
+	login, err := protocol.DecodeLogin(payload)
+	if err != nil {
+		return badLogin(err)
+	}
+	s.caps = login.Capabilities & greeting.Capabilities
+	s.user, s.schema, s.collation = login.User, login.Schema, login.Collation
+	s.connectAttrs = login.ConnectAttrs
+	if login.MaxPacket > 0 {
+		s.maxPacket = login.MaxPacket
+	}
+	cred := credential{
+		user: login.User, from: s.from, secure: !s.from.addr.IsValid(), plugin: login.AuthPlugin,
+		response: login.AuthResponse, greeted: greeting.AuthPlugin, nonce: greeting.AuthData,
+		do: func(f func() error) error { return f() },
+	}
+	if cred.plugin == "" { // a client that knows no plugins
+		cred.plugin = protocol.NativePassword
+	}
+	if s.account, err = l.Config.Accounts.authenticate(conn, &cred); err != nil {
+		return err
+	}
+	if err := s.open(); err != nil {
+		return noServer(err)
+	}
+	return nil
+}
+
+// noServer is what the client is told where no server serves it: the server's own words where one has refused.
+func noServer(err error) error {
+	var refused *protocol.SQLError
+	if errors.As(err, &refused) {
+		return err
+	}
+	return fmt.Errorf("%w%w", &protocol.SQLError{
+		Code: protocol.CrConnHostError, State: "HY000", Message: "Can't connect to a server: " + err.Error(),
+	}, silent{err})
+}
+
+// silent keeps an error in the chain without its text, where that is in the text already.
+type silent struct{ error }
+
+func (silent) Error() string   { return "" }
+func (e silent) Unwrap() error { return e.error }
+
+// refuse ends a login that failed: it tells the client and the log why.
+func (s *Session) refuse(conn *packets, err error) {
+	defer func() { _ = conn.Close() }()
+	var e *protocol.SQLError
+	var seq errSequence
+	switch {
+	case errors.As(err, &e):
+	case errors.As(err, &seq):
+		e = &protocol.SQLError{
+			Code: protocol.ErNetPacketsOutOfOrder, State: "08S01", Message: "Got packets out of order",
+		}
+		conn.seq = seq.got + 1
+	case errors.Is(err, protocol.ErrMalformed):
+		e = &protocol.SQLError{Code: protocol.ErHandshake, State: "08S01", Message: "Bad handshake"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.Log().Info("login took too long, client disconnected", "login_timeout", s.listener.Config.LoginTimeout)
+		return
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
+		s.Log().Debug("client left before it had logged in", "error", err)
+		return
+	}
+	if e != nil {
+		_ = conn.SetDeadline(time.Now().Add(lingerFor))
+		if conn.writePacket(e.Append(nil)) == nil {
+			drainInput(conn.Conn)
+		}
+	}
+	s.Log().Warn("login refused", "error", err)
+}
+
+// drainInput reads what the client still sends, for at most lingerFor, so that closing with unread input does not make
+// the kernel throw away the error it was sent.
+func drainInput(c net.Conn) {
+	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, io.LimitReader(c, maxLogin))
+	}
+}
+
+// start hands the session to a worker. From here on, the session ends itself.
+func (s *Session) start(conn *packets) error {
+	_ = conn.SetDeadline(time.Time{})
+	early := conn.rest()
+	ok := s.loginOK()
+	if err := conn.writePacket(ok); err != nil {
+		return err
+	}
+	fd, err := loop.Take(conn.Conn)
+	if err != nil {
+		return err
+	}
+	s.noteLogin(ok)
+	if !s.listener.process.adopt(s, fd, early) {
+		loop.CloseDescriptor(fd)
+		return errDraining
+	}
+	return nil
+}
+
+// noteLogin learns the default schema that the server says the session begins with.
+func (s *Session) noteLogin(ok []byte) {
+	s.client.session = s
+	s.client.timeout = s.listener.Config.WriteTimeout
+	if decoded, err := protocol.DecodeOK(ok, s.caps); err == nil {
+		s.noteState(decoded.SessionState)
+	}
+}

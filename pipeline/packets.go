@@ -1,0 +1,94 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/weirproxy/weir/protocol"
+)
+
+// maxLogin is the longest packet the connection phase takes: connection attributes alone may have 64 KiB.
+const maxLogin = 128 << 10
+
+// A packetConn exchanges the packets of an authentication.
+type packetConn interface {
+	// readPacket waits for a packet. payload is valid until the next call.
+	readPacket() (payload []byte, err error)
+	writePacket(payload []byte) error
+}
+
+// packets is a packetConn over a net.Conn, for the connection phase.
+type packets struct {
+	net.Conn
+	seq  uint8 // of the next packet, in either direction
+	buf  []byte
+	r, w int // what has been read and not returned: buf[r:w]
+	out  []byte
+}
+
+// errSequence is a packet with the wrong number.
+type errSequence struct{ got, want uint8 }
+
+func (e errSequence) Error() string {
+	return fmt.Sprintf("packet number %d where %d was expected", e.got, e.want)
+}
+
+func newPackets(c net.Conn) *packets { return &packets{Conn: c, buf: make([]byte, 1024)} }
+
+func (p *packets) readPacket() ([]byte, error) {
+	if err := p.fill(protocol.HeaderSize); err != nil {
+		return nil, err
+	}
+	head := p.buf[p.r:]
+	length := protocol.PayloadLen(head)
+	if head[3] != p.seq {
+		return nil, errSequence{head[3], p.seq}
+	}
+	if length > maxLogin {
+		return nil, fmt.Errorf("packet of %d bytes before login: %w", length, protocol.ErrMalformed)
+	}
+	if err := p.fill(protocol.HeaderSize + length); err != nil {
+		return nil, err
+	}
+	p.seq++
+	start := p.r + protocol.HeaderSize
+	p.r = start + length
+	return p.buf[start:p.r:p.r], nil
+}
+
+// fill reads until n bytes are there.
+func (p *packets) fill(n int) error {
+	if p.r == p.w {
+		p.r, p.w = 0, 0
+	}
+	if p.r+n > len(p.buf) {
+		buf := p.buf
+		if n > len(buf) {
+			buf = make([]byte, max(n, 2*len(buf)))
+		}
+		p.w = copy(buf, p.buf[p.r:p.w])
+		p.r, p.buf = 0, buf
+	}
+	for p.w-p.r < n {
+		got, err := p.Read(p.buf[p.w:])
+		p.w += got
+		if err != nil {
+			if err == io.EOF && p.w > p.r {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// rest returns a copy of what has been read behind the last packet.
+func (p *packets) rest() []byte { return append([]byte(nil), p.buf[p.r:p.w]...) }
+
+func (p *packets) writePacket(payload []byte) error {
+	p.out = protocol.AppendPacket(p.out[:0], p.seq, payload)
+	p.seq++
+	_, err := p.Write(p.out)
+	return err
+}

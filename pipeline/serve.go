@@ -1,0 +1,205 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"github.com/weirproxy/weir/protocol"
+)
+
+// lingerFor is how long a client that was sent an error may take to hang up, so that what it still sends does not
+// make the kernel throw the error away.
+const lingerFor = time.Second
+
+// Run is loop.Runner's: it serves the commands that have come, and ends the session when it is over.
+func (s *Session) Run() {
+	if s.ended {
+		return
+	}
+	s.task = s.worker.Current()
+	s.client.borrow()
+	err := s.serveAll()
+	if err != nil {
+		s.end(err)
+	}
+	s.client.release()
+	s.task = nil
+}
+
+func (s *Session) serveAll() (err error) {
+	for {
+		if s.cancelled != nil {
+			return s.cancelled
+		}
+		if err := s.idleInput(); err != nil {
+			return err
+		}
+		if s.draining {
+			return errDraining
+		}
+		more, err := s.client.nextCommand(&s.command)
+		if err != nil || !more {
+			return err
+		}
+		if err := s.serve(&s.command); err != nil {
+			return err
+		}
+	}
+}
+
+// errDraining ends an idle session when the process stops.
+var errDraining = &protocol.SQLError{
+	Code: protocol.ErServerShutdown, State: "08S01", Message: "Server shutdown in progress",
+}
+
+// idleInput looks whether a server has closed, or said something, while no command was running.
+func (s *Session) idleInput() error {
+	for _, l := range s.links {
+		if l.conn.HasInput() && l.reader.Done() {
+			return l.idleInput()
+		}
+	}
+	return nil
+}
+
+// serve has one command answered and sees to what the contract promises.
+func (s *Session) serve(c *Command) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.Log().Error("panic while serving a command",
+				"command", protocol.CommandName(c.Com()), "panic", r, "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
+	c.caps = s.caps
+	if c.Com() == protocol.ComChangeUser {
+		err = s.changeUser(c)
+	} else {
+		err = s.chain.Serve(s.ctx, &s.client, c)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.client.flush(); err != nil {
+		return err
+	}
+	if c.Com() == protocol.ComQuit {
+		return errQuit
+	}
+	if !c.ExpectsReply() {
+		return s.client.discardBody()
+	}
+	if !s.client.final {
+		return fmt.Errorf("%s got no complete reply from the pipeline", protocol.CommandName(c.Com()))
+	}
+	if err := s.client.discardBody(); err != nil {
+		return err
+	}
+	if s.client.last == protocol.KindOK {
+		s.noteSchema(c)
+		if c.Com() == protocol.ComResetConnection {
+			return s.reset()
+		}
+	}
+	return nil
+}
+
+// errPanic stands for a panic that has been logged.
+var errPanic = errors.New("internal error")
+
+// end closes everything the session has on its worker and leaves the rest to a goroutine.
+func (s *Session) end(err error) {
+	s.ended = true
+	s.tell(err)
+	s.closeLinks()
+	s.client.conn.Close()
+	s.client.at = s.client.have
+	s.listener.process.leave(s)
+	go s.finish(err)
+}
+
+func (s *Session) closeLinks() {
+	for _, l := range s.links {
+		l.close()
+	}
+	for _, l := range s.carried {
+		l.close()
+	}
+	s.links, s.carried = nil, nil
+}
+
+// tell sends the client an ERR packet about the end of its session, where it can still take one.
+func (s *Session) tell(err error) {
+	c := &s.client
+	if errors.Is(err, errQuit) || errors.Is(err, errClientGone) || !c.conn.IsOpen() {
+		return
+	}
+	if e := clientError(err); e != nil && !c.inside && !(c.answering && c.final) {
+		if !c.answering { // nothing was asked: the client will take it for the answer to its next command
+			c.seq, c.final = 1, false
+		}
+		if Error(c, e) != nil {
+			return
+		}
+	}
+	if c.flush() == nil && (c.conn.HasInput() || c.body != bodyNone) {
+		s.linger()
+	}
+}
+
+// clientError is what the client is told of err, nil where that is nothing: a server that closes an idle connection
+// without a word would not have said anything to the client either.
+func clientError(err error) *protocol.SQLError {
+	var e *protocol.SQLError
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, ErrServerLost):
+		return nil
+	}
+	return &protocol.SQLError{Code: protocol.ErUnknown, State: "HY000", Message: err.Error()}
+}
+
+// linger waits for the client to hang up, and throws away what it sends until then.
+func (s *Session) linger() {
+	c := &s.client
+	c.conn.CloseWrite()
+	timer := s.worker.After(lingerFor, c.conn.Close)
+	defer timer.Stop()
+	if c.piece == nil {
+		c.piece = s.worker.Large()
+	}
+	for {
+		if _, err := c.conn.Read(c.piece); err != nil {
+			return
+		}
+	}
+}
+
+// finish runs what may block at a session's end.
+func (s *Session) finish(err error) {
+	s.cancel()
+	s.close()
+	switch {
+	case errors.Is(err, errQuit), errors.Is(err, errClientGone) && errors.Is(err, io.EOF):
+		s.Log().Debug("session ended", "reason", err)
+	case errors.Is(err, errDraining):
+		s.Log().Info("session ended", "reason", err)
+	default:
+		s.Log().Warn("session ended", "error", err)
+	}
+	s.listener.clients.Add(-1)
+	s.listener.process.sessions.Done()
+}
+
+// close runs what handlers have registered, last first.
+func (s *Session) close() {
+	closers := s.closers
+	s.closers = nil
+	for i := len(closers) - 1; i >= 0; i-- {
+		closers[i]()
+	}
+}

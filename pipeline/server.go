@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirproxy/weir/protocol"
+)
+
+// A Server is one configured server.
+type Server struct {
+	Config   ServerConfig
+	network  string
+	links    atomic.Int64
+	greeting atomic.Pointer[protocol.Greeting] // the last one seen
+}
+
+// NewServer checks a server block. A mistake in one setting is an Invalid error.
+func NewServer(c ServerConfig) (*Server, error) {
+	srv := &Server{Config: c, network: "tcp"}
+	if strings.HasPrefix(c.Address, "/") {
+		srv.network = "unix"
+	} else if _, _, err := net.SplitHostPort(c.Address); err != nil {
+		return nil, Invalid("address", fmt.Errorf("%q is neither host:port nor the path of a socket", c.Address))
+	}
+	if c.Weight < 1 {
+		return nil, Invalid("weight", errors.New("a weight is at least 1"))
+	}
+	if c.ConnectTimeout <= 0 {
+		return nil, Invalid("connect_timeout", errors.New("a timeout is longer than 0"))
+	}
+	return srv, nil
+}
+
+// Name is the server's name in the configuration file.
+func (srv *Server) Name() string { return srv.Config.Name }
+
+// Links is the number of sessions' connections to the server, being opened ones included. Any goroutine may call it.
+func (srv *Server) Links() int64 { return srv.links.Load() }
+
+// A ServerError says that a server could not be used, and which one.
+type ServerError struct {
+	Server *Server
+	Err    error // a *protocol.SQLError where the server itself refused
+}
+
+func (e *ServerError) Error() string {
+	return fmt.Sprintf("server %s (%s): %v", e.Server.Config.Name, e.Server.Config.Address, e.Err)
+}
+
+func (e *ServerError) Unwrap() error { return e.Err }
+
+// Greeting is what the server greets with, as far as it is known from the last connection; where none has been made
+// yet, it makes one. It may block for ConnectTimeout. The error is a *ServerError.
+func (srv *Server) Greeting(ctx context.Context) (*protocol.Greeting, error) {
+	if g := srv.greeting.Load(); g != nil {
+		return g, nil
+	}
+	conn, g, err := srv.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.Close()
+	return g, nil
+}
+
+// dial connects and reads the greeting. The connection has a deadline of ConnectTimeout.
+func (srv *Server) dial(ctx context.Context) (*packets, *protocol.Greeting, error) {
+	deadline := time.Now().Add(srv.Config.ConnectTimeout)
+	dialer := net.Dialer{Deadline: deadline}
+	nc, err := dialer.DialContext(ctx, srv.network, srv.Config.Address)
+	if err != nil {
+		return nil, nil, &ServerError{srv, bareDialError(err)}
+	}
+	_ = nc.SetDeadline(deadline)
+	conn := newPackets(nc)
+	payload, err := conn.readPacket()
+	if err != nil {
+		_ = nc.Close()
+		return nil, nil, &ServerError{srv, fmt.Errorf("waiting for its greeting: %w", err)}
+	}
+	g, err := protocol.DecodeGreeting(payload)
+	if err != nil {
+		_ = nc.Close()
+		return nil, nil, &ServerError{srv, err}
+	}
+	srv.greeting.Store(&g)
+	return conn, &g, nil
+}
+
+// bareDialError takes the address away from what net says, since ServerError names it.
+func bareDialError(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// linkCaps are the capabilities that concern one end of a session alone, and not what commands and replies look like.
+const linkCaps = protocol.ClientMySQL | protocol.ClientConnectWithDB | protocol.ClientProtocol41 |
+	protocol.ClientSecureConnection | protocol.ClientPluginAuth | protocol.ClientPluginAuthLenencClientData |
+	protocol.ClientConnectAttrs | protocol.ClientReserved
+
+// foreignCaps are the capabilities Weir does not offer its clients, whatever the servers can do: they would need
+// something at its own ends that is not there.
+const foreignCaps = protocol.ClientCompress | protocol.ClientSSL | protocol.ClientZstdCompression |
+	protocol.ClientMultiFactorAuthentication | protocol.ClientCapabilityExtension |
+	protocol.ClientSSLVerifyServerCert | protocol.ClientRememberOptions | protocol.MariaDBClientComMulti
+
+// A Greeter is a Target that knows what its servers greet with. The greeting of a session must be known before it is
+// opened, and so before its servers are chosen.
+type Greeter interface {
+	// Greeting returns a greeting all servers that could serve the session agree with; it may block. An error
+	// says that there is no such server.
+	Greeting(ctx context.Context) (*protocol.Greeting, error)
+}
+
+// MergeGreetings returns the greeting of the first server that answers, with the capabilities all that answer have.
+// It fails only where none does.
+func MergeGreetings(ctx context.Context, servers []*Server) (*protocol.Greeting, error) {
+	var merged *protocol.Greeting
+	var errs []error
+	for _, srv := range servers {
+		g, err := srv.Greeting(ctx)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case merged == nil:
+			first := *g
+			merged = &first
+		default:
+			mysql := (merged.Capabilities | g.Capabilities) & protocol.ClientMySQL
+			merged.Capabilities = merged.Capabilities&g.Capabilities | mysql
+			if mysql != 0 {
+				merged.Capabilities &= 1<<32 - 1
+			}
+		}
+	}
+	if merged == nil {
+		return nil, errors.Join(errs...)
+	}
+	return merged, nil
+}
