@@ -82,7 +82,9 @@ func stay(ctx context.Context, s settings, w *weir, log *queryLog) error {
 		case err != nil:
 			return err
 		}
-		say("%s", e.line)
+		if e.Command != "COM_QUIT" { // the demo's own sessions say it too, about now
+			say("%s", e.line)
+		}
 	}
 }
 

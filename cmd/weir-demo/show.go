@@ -82,7 +82,7 @@ func (s *show) entries(ctx context.Context, st statement) ([]entry, error) {
 			return nil, fmt.Errorf("wanted %s, got %s", command, e.line)
 		case e.Error != st.wantError:
 			return nil, fmt.Errorf("wanted error %d, got %s", st.wantError, e.line)
-		case e.Server != st.on.server && e.Server != "":
+		case e.Server != st.on.server && e.Server != "": // it is empty where there is no reply
 			return nil, fmt.Errorf("wanted server %s, got %s", st.on.server, e.line)
 		}
 		entries = append(entries, e)

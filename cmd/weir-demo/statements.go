@@ -35,6 +35,11 @@ func showStatements(ctx context.Context, s settings, log *queryLog) error {
 	say("querylog writes a line per command; first_us and last_us are microseconds to the reply's first and last byte.\n")
 	show := &show{log: log}
 	sessions, err := connect(ctx, db, show, s.roles)
+	defer func() { // so that db closes them
+		for _, s := range sessions {
+			s.Close()
+		}
+	}()
 	if err != nil {
 		return err
 	}
@@ -46,24 +51,24 @@ func showStatements(ctx context.Context, s settings, log *queryLog) error {
 	return nil
 }
 
-// connect opens a session per server and returns them by the server's name.
+// connect opens a session per server and returns them by the server's name, with an error those there are.
 func connect(ctx context.Context, db *sql.DB, show *show, roles []role) (map[string]*session, error) {
 	sessions := make(map[string]*session)
 	for i := range roles {
 		conn, err := db.Conn(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("connect through Weir: %w", err)
+			return sessions, fmt.Errorf("connect through Weir: %w", err)
 		}
 		s := &session{Conn: conn}
 		why := fmt.Sprintf("Connection %d of %d, all kept open: which server did it get?", i+1, len(roles))
 		if err := show.run(ctx, statement{why: why, on: s, text: "SELECT @@hostname, @@port, @@read_only", do: identify}); err != nil {
-			return nil, err
+			return sessions, err
 		}
 		sessions[s.server] = s
 	}
 	for _, r := range roles {
 		if sessions[r.name] == nil {
-			return nil, fmt.Errorf("none of %d connections was given to %s", len(roles), r.name)
+			return sessions, fmt.Errorf("none of %d connections was given to %s", len(roles), r.name)
 		}
 	}
 	return sessions, nil
