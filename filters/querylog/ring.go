@@ -1,0 +1,90 @@
+package querylog
+
+import "sync/atomic"
+
+// granule is the unit a ring is handed out in, a cache line, so that two workers never write the same one.
+const granule = 64
+
+// A ring is a queue of lines from many sessions to one writer, in memory of fixed size. Sessions take part in it
+// without a lock: one compare-and-swap reserves room for a line, which is then written in place, and one store
+// commits it.
+type ring struct {
+	buf []byte
+	// marks says, for every granule a reservation begins at, how many granules it has (upper half) and how
+	// many bytes of them are its line (lower half). It is 0 until the reservation is committed.
+	marks []atomic.Uint64
+	size  uint64 // in granules, a power of two
+
+	// head and tail count granules since the beginning; each has a cache line of its own.
+	_    [granule]byte
+	head atomic.Uint64 // reserved
+	_    [granule]byte
+	tail atomic.Uint64 // given back by the writer
+	_    [granule]byte
+}
+
+// newRing makes a ring of at least the given number of bytes.
+func newRing(bytes int) *ring {
+	size := uint64(1)
+	for size*granule < uint64(bytes) {
+		size *= 2
+	}
+	return &ring{buf: make([]byte, size*granule), marks: make([]atomic.Uint64, size), size: size}
+}
+
+// reserve finds room for a line of up to n bytes, which must be no more than a quarter of the ring. The returned
+// slice is empty and has that capacity; the caller appends its line to it and commits at once, because the writer
+// gets no further until then. ok is false when there is no room.
+func (r *ring) reserve(n int) (line []byte, at uint64, ok bool) {
+	need := uint64(n+granule-1) / granule
+	for {
+		head := r.head.Load()
+		at = head & (r.size - 1)
+		var skip uint64 // a line lies in one piece: what is left at the end of buf may be too short
+		if left := r.size - at; left < need {
+			skip = left
+		}
+		if head+skip+need-r.tail.Load() > r.size {
+			return nil, 0, false
+		}
+		if !r.head.CompareAndSwap(head, head+skip+need) {
+			continue
+		}
+		if skip > 0 {
+			r.marks[at].Store(skip << 32)
+			at = 0
+		}
+		return r.buf[at*granule : at*granule : (at+need)*granule], at, true
+	}
+}
+
+// commit hands what was appended to a reserved line to the writer.
+func (r *ring) commit(line []byte, at uint64) {
+	need := uint64(cap(line)) / granule
+	r.marks[at].Store(need<<32 | uint64(len(line)))
+}
+
+// take moves committed lines to dst, as many as its capacity holds, and gives their room back. Only the writer
+// calls it. An empty result means that the ring is empty, or that its first line is still being written, provided
+// that dst can hold any line.
+func (r *ring) take(dst []byte) []byte {
+	tail := r.tail.Load()
+	for {
+		at := tail & (r.size - 1)
+		mark := r.marks[at].Load()
+		n := int(uint32(mark))
+		if mark == 0 || len(dst)+n > cap(dst) {
+			r.tail.Store(tail)
+			return dst
+		}
+		dst = append(dst, r.buf[at*granule:][:n]...)
+		r.marks[at].Store(0)
+		tail += mark >> 32
+	}
+}
+
+// ready reports whether a committed line waits. Only the writer calls it.
+func (r *ring) ready() bool { return r.marks[r.tail.Load()&(r.size-1)].Load() != 0 }
+
+// filling reports whether more than half of the ring is in use.
+func (r *ring) filling() bool { return r.head.Load()-r.tail.Load() > r.size/2 }

@@ -1,0 +1,112 @@
+package querylog
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// put queues a line and reports whether there was room.
+func (r *ring) put(reserved int, s string) bool {
+	line, at, ok := r.reserve(reserved)
+	if ok {
+		r.commit(append(line, s...), at)
+	}
+	return ok
+}
+
+func TestRingKeepsOrderAcrossItsEnd(t *testing.T) {
+	r := newRing(1000)
+	if len(r.buf) != 1024 {
+		t.Fatalf("%d bytes, want the next power of two", len(r.buf))
+	}
+	var want, got bytes.Buffer
+	dst := make([]byte, 0, 256)
+	for i := range 1000 {
+		s := fmt.Sprintf("%d%s\n", i, strings.Repeat("x", i*37%200))
+		for !r.put(256, s) {
+			dst = r.take(dst[:0])
+			if len(dst) == 0 {
+				t.Fatal("no room and nothing to take")
+			}
+			got.Write(dst)
+		}
+		want.WriteString(s)
+	}
+	for dst = r.take(dst[:0]); len(dst) > 0; dst = r.take(dst[:0]) {
+		got.Write(dst)
+	}
+	if !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Error("what came out is not what went in")
+	}
+}
+
+func TestRingHoldsBackWhatIsNotCommitted(t *testing.T) {
+	r := newRing(1024)
+	line, at, ok := r.reserve(100)
+	if !ok || !r.put(10, "second\n") {
+		t.Fatal("no room")
+	}
+	if r.ready() || len(r.take(make([]byte, 0, 256))) != 0 {
+		t.Error("the second line left before the first")
+	}
+	r.commit(append(line, "first\n"...), at)
+	if !r.ready() {
+		t.Error("not ready")
+	}
+	if got := string(r.take(make([]byte, 0, 256))); got != "first\nsecond\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestRingFull(t *testing.T) {
+	r := newRing(1024)
+	n := 0
+	for r.put(200, "line\n") {
+		n++
+	}
+	if n != 4 { // of 256 bytes each
+		t.Errorf("%d lines in, want 4", n)
+	}
+	if !r.filling() {
+		t.Error("a full ring is not filling")
+	}
+	r.take(make([]byte, 0, 256))
+	if r.filling() || !r.put(200, "line\n") {
+		t.Error("no room after all was taken")
+	}
+}
+
+// Many sessions at once lose nothing, double nothing, and keep their own order.
+func TestRingManyWriters(t *testing.T) {
+	const writers, lines = 4, 5000
+	r := newRing(4096)
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range lines {
+				for !r.put(60+i%300, fmt.Sprintf("%d %d\n", w, i)) {
+				}
+			}
+		})
+	}
+	next := [writers]int{}
+	dst := make([]byte, 0, 1024)
+	for seen := 0; seen < writers*lines; {
+		dst = r.take(dst[:0])
+		for line := range strings.Lines(string(dst)) {
+			var w, i int
+			if _, err := fmt.Sscanf(line, "%d %d\n", &w, &i); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			if i != next[w] {
+				t.Fatalf("writer %d: line %d where %d was expected", w, i, next[w])
+			}
+			next[w]++
+			seen++
+		}
+	}
+	wg.Wait()
+}
