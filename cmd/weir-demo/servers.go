@@ -47,7 +47,7 @@ func startServers(roles []role, user, password string) (*servers, error) {
 		return nil, err
 	}
 	config := server.Config{Listener: l, Version: "8.0.31-" + version}
-	s, err := server.NewServer(config, engine, sql.NewContext, sessionBuilder(provider, roles), nil)
+	s, err := server.NewServerWithHandler(config, engine, sql.NewContext, sessionBuilder(provider, roles), nil, leaveMessageOut)
 	if err != nil {
 		l.Close()
 		return nil, fmt.Errorf("start the in-memory servers: %w", err)
