@@ -58,7 +58,9 @@ func ReadLogin() Step {
 }
 
 // AcceptLogin reads a login and accepts it whoever it is.
-func AcceptLogin() Step { return Script(ReadLogin(), ReplyOK(protocol.OK{Status: protocol.StatusAutocommit})) }
+func AcceptLogin() Step {
+	return Script(ReadLogin(), ReplyOK(protocol.OK{Status: protocol.StatusAutocommit}))
+}
 
 // CheckLogin reads a login and accepts it from the user with the password, by the plugin of the greeting; a client
 // that began with another one is made to switch. A wrong user or password is an error of the script.
