@@ -1,0 +1,143 @@
+package hcl
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/weirproxy/weir/pipeline"
+)
+
+// build makes what a block describes, and returns a pointer to it, or nil.
+func (l *loader) build(n *node) any {
+	switch n.block.Type {
+	case "server":
+		if server, ok := construct(l, n.block, pipeline.ServerDefaults, pipeline.NewServer); ok {
+			return server
+		}
+	case "accounts":
+		if accounts, ok := l.buildAccounts(n.block); ok {
+			return accounts
+		}
+	case "pipeline":
+		if p, ok := l.buildPipeline(n.block); ok {
+			return p
+		}
+	}
+	return nil
+}
+
+// construct decodes a block over its defaults and builds of it what it describes.
+func construct[C, T any](l *loader, block *hclsyntax.Block, defaults C, build func(C) (T, error)) (built T, ok bool) {
+	config := defaults
+	out := l.decode(block, reflect.ValueOf(&config).Elem())
+	if !out.usable {
+		return built, false
+	}
+	built, err := build(config)
+	if err != nil {
+		l.invalid(err, block, out)
+	}
+	return built, err == nil
+}
+
+// buildPipeline builds the steps of a pipeline and puts them together.
+func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool) {
+	for _, attr := range sortedAttributes(block.Body) {
+		l.unknownSetting(attr, block, stepFields)
+	}
+	name := ""
+	if len(block.Labels) > 0 {
+		name = block.Labels[0]
+	}
+	var (
+		filters  []pipeline.Filter
+		router   pipeline.Target
+		first    *hclsyntax.Block
+		expected = true // a router, unless something is likely meant to be one
+		ok       = len(block.Body.Attributes) == 0
+	)
+	for _, nested := range block.Body.Blocks {
+		var built bool
+		switch nested.Type {
+		case "filter":
+			var f pipeline.Filter
+			f, built = step(l, name, nested, l.kinds.Filters)
+			filters = append(filters, f)
+		case "router":
+			if first != nil {
+				l.report(nested.DefRange(), fmt.Sprintf("second router in %s", title(block)),
+					fmt.Sprintf("The first is in line %d. A pipeline ends in one router.", first.TypeRange.Start.Line))
+				break
+			}
+			first = nested
+			router, built = step(l, name, nested, l.kinds.Routers)
+		default:
+			expected = l.unknownBlock(nested, block, stepFields) != "router" && expected
+		}
+		if first != nil && nested.Type == "filter" && built {
+			l.report(nested.DefRange(), fmt.Sprintf("%s behind the router", title(nested)), "The order written is the order run: put filters before the router.")
+			built = false
+		}
+		ok = ok && built
+	}
+	if first == nil && expected {
+		l.report(block.DefRange(), fmt.Sprintf("%s has no router", title(block)),
+			suggestion("", "A pipeline ends in one router; known are", kindNames(l.kinds.Routers)))
+	}
+	if !ok || first == nil {
+		return nil, false
+	}
+	return pipeline.NewPipeline(name, filters, router), true
+}
+
+// stepFields are the blocks of a pipeline block.
+var stepFields = fields{blocks: []field{{name: "filter"}, {name: "router"}}}
+
+func kindNames[T any](kinds []pipeline.Kind[T]) []string {
+	var all []string
+	for _, kind := range kinds {
+		all = append(all, kind.Name)
+	}
+	return all
+}
+
+// step builds a filter or router of its block in the pipeline called within.
+func step[T any](l *loader, within string, block *hclsyntax.Block, kinds []pipeline.Kind[T]) (built T, ok bool) {
+	if !l.checkLabels(block, true) {
+		return built, false
+	}
+	for _, kind := range kinds {
+		if kind.Name != block.Labels[0] {
+			continue
+		}
+		config := reflect.New(reflect.TypeOf(kind.Defaults)).Elem()
+		config.Set(reflect.ValueOf(kind.Defaults))
+		out := l.decode(block, config)
+		if !out.usable {
+			return built, false
+		}
+		built, err := kind.New(config.Interface(), l.process.Env(within, block.Type+" "+kind.Name))
+		if err != nil {
+			l.invalid(err, block, out)
+		}
+		return built, err == nil
+	}
+	l.unknownKind(block, kindNames(kinds))
+	return built, false
+}
+
+// unknownKind reports a filter or router of a kind that is not known.
+func (l *loader) unknownKind(block *hclsyntax.Block, known []string) {
+	kind := block.Labels[0]
+	others := map[string][]string{"filter": kindNames(l.kinds.Routers), "router": kindNames(l.kinds.Filters)}[block.Type]
+	for _, other := range others {
+		if other == kind {
+			right := map[string]string{"filter": "router", "router": "filter"}[block.Type]
+			l.report(block.LabelRanges[0], fmt.Sprintf("%q is a %s, not a %s", kind, right, block.Type), fmt.Sprintf("Write %s %q {", right, kind))
+			return
+		}
+	}
+	l.report(block.LabelRanges[0], fmt.Sprintf("unknown %s %q", block.Type, kind),
+		suggestion(quoted(nearest(kind, known)), "Known are", known))
+}

@@ -1,0 +1,162 @@
+package hcl
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// blocks are the top-level blocks of a file, in its order.
+type blocks struct {
+	process   *hclsyntax.Block
+	listeners []*hclsyntax.Block
+	nodes     []*node
+}
+
+var topLevel = []string{"process", "server", "accounts", "listener", "pipeline"}
+
+// inside says where blocks stand that are not top-level.
+var inside = map[string]string{"user": "accounts", "filter": "pipeline", "router": "pipeline", "log": "process"}
+
+// collect sorts the top-level blocks and reports those that cannot be told what they are. All names are known
+// when it returns.
+func (l *loader) collect(sections []section) {
+	if len(sections) == 0 {
+		l.lost = true
+	}
+	for _, s := range sections {
+		if s.broken && len(s.Blocks) == 0 {
+			l.lost = true
+		}
+		for _, attr := range sortedAttributes(s.Body) {
+			if !s.broken {
+				l.report(attr.NameRange, fmt.Sprintf("unknown setting %q outside any block", attr.Name),
+					suggestion("", "Settings stand inside a block; blocks are", topLevel))
+			}
+		}
+		for _, block := range s.Blocks {
+			if s.broken {
+				l.declare(block, block.Type)
+			} else {
+				l.collectBlock(block)
+			}
+		}
+	}
+}
+
+func (l *loader) collectBlock(block *hclsyntax.Block) {
+	switch block.Type {
+	case "process":
+		l.checkLabels(block, false)
+		if l.blocks.process != nil {
+			l.report(block.DefRange(), "second process block", fmt.Sprintf("The first is in line %d.", l.blocks.process.DefRange().Start.Line))
+			return
+		}
+		l.blocks.process = block
+	case "listener":
+		if l.checkLabels(block, true) {
+			l.checkDuplicate(block, l.blocks.listeners)
+		}
+		l.blocks.listeners = append(l.blocks.listeners, block)
+	case "server", "accounts", "pipeline":
+		n := &node{block: block}
+		l.blocks.nodes = append(l.blocks.nodes, n)
+		if !l.checkLabels(block, true) {
+			l.lost = true // of its name nothing is known, so of references nothing is certain
+			return
+		}
+		if first := l.nodes[block.Type][block.Labels[0]]; first != nil {
+			l.checkDuplicate(block, []*hclsyntax.Block{first.block})
+			return
+		}
+		l.addNode(n, block.Type)
+	default:
+		l.collectUnknown(block)
+	}
+}
+
+// collectUnknown reports a block of unknown type, and declares what it was meant to be.
+func (l *loader) collectUnknown(block *hclsyntax.Block) {
+	if parent := inside[block.Type]; parent != "" {
+		l.report(block.TypeRange, fmt.Sprintf("block %q outside %s", block.Type, parent),
+			fmt.Sprintf("It stands inside a block %s.", parent))
+		return
+	}
+	meant := nearest(block.Type, topLevel)
+	l.report(block.TypeRange, fmt.Sprintf("unknown block %q", block.Type), suggestion(quoted(meant), "Blocks are", topLevel))
+	l.declare(block, meant)
+}
+
+// declare makes the name of a block known whose content is not to be looked at.
+func (l *loader) declare(block *hclsyntax.Block, as string) {
+	switch {
+	case as == "listener", as == "":
+		l.lost = true
+	case as == "process":
+	case len(block.Labels) == 0:
+		l.lost = true
+	case l.nodes[as][block.Labels[0]] == nil:
+		l.addNode(&node{block: block, state: visited}, as)
+	}
+}
+
+func (l *loader) addNode(n *node, as string) {
+	if l.nodes[as] == nil {
+		l.nodes[as] = make(map[string]*node)
+	}
+	l.nodes[as][n.block.Labels[0]] = n
+}
+
+// checkLabels reports a label too many or too few.
+func (l *loader) checkLabels(block *hclsyntax.Block, wanted bool) bool {
+	switch {
+	case !wanted && len(block.Labels) > 0:
+		l.report(block.LabelRanges[0], fmt.Sprintf("%s takes no label", block.Type), fmt.Sprintf("Write %s {", block.Type))
+	case wanted && len(block.Labels) == 0:
+		l.report(block.TypeRange, fmt.Sprintf("%s without a name", block.Type), fmt.Sprintf("Write %s \"NAME\" {", block.Type))
+	case wanted && block.Labels[0] == "":
+		l.report(block.LabelRanges[0], fmt.Sprintf("%s with an empty name", block.Type), fmt.Sprintf("Write %s \"NAME\" {", block.Type))
+	case wanted && len(block.Labels) > 1:
+		l.report(block.LabelRanges[1], fmt.Sprintf("%s takes one label", block.Type), fmt.Sprintf("Write %s %q {", block.Type, block.Labels[0]))
+	default:
+		return true
+	}
+	return false
+}
+
+// checkDuplicate reports block if one of others has its name.
+func (l *loader) checkDuplicate(block *hclsyntax.Block, others []*hclsyntax.Block) {
+	for _, other := range others {
+		if len(other.Labels) > 0 && other.Labels[0] == block.Labels[0] {
+			l.report(block.LabelRanges[0], fmt.Sprintf("second %s", title(block)),
+				fmt.Sprintf("The first is in line %d. Names are given once.", other.TypeRange.Start.Line))
+			return
+		}
+	}
+}
+
+// title names a block as its header does.
+func title(block *hclsyntax.Block) string {
+	if len(block.Labels) == 0 {
+		return block.Type
+	}
+	return fmt.Sprintf("%s %q", block.Type, block.Labels[0])
+}
+
+func sortedAttributes(body *hclsyntax.Body) []*hclsyntax.Attribute {
+	var all []*hclsyntax.Attribute
+	for _, attr := range body.Attributes {
+		all = append(all, attr)
+	}
+	slices.SortFunc(all, func(a, b *hclsyntax.Attribute) int { return a.NameRange.Start.Byte - b.NameRange.Start.Byte })
+	return all
+}
+
+// quoted is %q of a name, and nothing of no name.
+func quoted(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("%q", name)
+}

@@ -1,0 +1,64 @@
+package hcl
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// fields are the settings of a block as its struct declares them.
+type fields struct {
+	settings []field
+	blocks   []field
+	label    []int // index of the label's field, nil where there is none
+}
+
+type field struct {
+	name     string
+	index    []int
+	typ      reflect.Type
+	required bool
+}
+
+// fieldsOf reads the tags of a struct. It panics where they make no sense.
+func fieldsOf(t reflect.Type) fields {
+	var all fields
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, ok := f.Tag.Lookup("hcl")
+		if !ok {
+			continue
+		}
+		name, option, _ := strings.Cut(tag, ",")
+		one := field{name: name, index: f.Index, typ: f.Type, required: option == ""}
+		switch option {
+		case "", "optional":
+			all.settings = append(all.settings, one)
+		case "block":
+			one.required = f.Type.Kind() == reflect.Struct
+			all.blocks = append(all.blocks, one)
+		case "label":
+			all.label = f.Index
+		default:
+			panic(fmt.Sprintf("hcl: %s.%s: unknown option %q in tag", t, f.Name, option))
+		}
+	}
+	return all
+}
+
+func find(fields []field, name string) (field, bool) {
+	for _, f := range fields {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+func names(fields []field) []string {
+	all := make([]string, len(fields))
+	for i, f := range fields {
+		all[i] = f.name
+	}
+	return all
+}

@@ -1,0 +1,18 @@
+server "db1" {
+  address = "127.0.0.1:3306"
+}
+
+accounts "main" { # ERROR: accounts "main" has no user
+}
+
+listener "app" {
+  address  = "127.0.0.1:4006"
+  accounts = accounts.main
+  pipeline = pipeline.app
+}
+
+pipeline "app" {
+  router "fan" {
+    servers = [server.db1]
+  }
+}

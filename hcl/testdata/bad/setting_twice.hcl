@@ -1,0 +1,22 @@
+server "db1" {
+  address = "127.0.0.1:3306"
+  address = "127.0.0.1:3307" # ERROR: attribute redefined
+}
+
+accounts "main" {
+  user "app" {
+    password = "secret"
+  }
+}
+
+listener "app" {
+  address  = "127.0.0.1:4006"
+  accounts = accounts.main
+  pipeline = pipeline.app
+}
+
+pipeline "app" {
+  router "fan" {
+    servers = [server.db1]
+  }
+}

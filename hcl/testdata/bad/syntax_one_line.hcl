@@ -1,0 +1,19 @@
+server "db1" { address = "127.0.0.1:3306" weight = 1 } # ERROR: invalid single-argument block definition
+
+accounts "main" {
+  user "app" {
+    password = "secret"
+  }
+}
+
+listener "app" {
+  address  = "127.0.0.1:4006"
+  accounts = accounts.main
+  pipeline = pipeline.app
+}
+
+pipeline "app" {
+  router "fan" {
+    servers = [server.db1]
+  }
+}

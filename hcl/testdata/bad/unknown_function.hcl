@@ -1,0 +1,21 @@
+server "db1" {
+  address = "127.0.0.1:3306"
+}
+
+accounts "main" {
+  user "app" {
+    password = evn("WEIR_TEST") # ERROR: unknown function evn
+  }
+}
+
+listener "app" {
+  address  = "127.0.0.1:4006"
+  accounts = accounts.main
+  pipeline = pipeline.app
+}
+
+pipeline "app" {
+  router "fan" {
+    servers = [server.db1]
+  }
+}

@@ -1,0 +1,21 @@
+server "db1" {
+  adress = "127.0.0.1:3306" # ERROR: unknown setting "adress" in server "db1"
+}
+
+accounts "main" {
+  user "app" {
+    password = "secret"
+  }
+}
+
+listener "app" {
+  address  = "127.0.0.1:4006"
+  accounts = accounts.main
+  pipeline = pipeline.app
+}
+
+pipeline "app" {
+  router "fan" {
+    servers = [server.db1]
+  }
+}
