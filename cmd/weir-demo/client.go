@@ -59,12 +59,13 @@ func prepared(arguments ...any) func(context.Context, *session, string) (string,
 	}
 }
 
-// identify runs a query whose first column is the server's name, and notes that of the session.
+// identify runs a query for the server's name, port and whether it is read-only, and notes the session's server.
 func identify(ctx context.Context, on *session, text string) (string, error) {
-	if err := on.QueryRowContext(ctx, text).Scan(&on.server, new(int), new(int)); err != nil {
+	var port, readOnly int
+	if err := on.QueryRowContext(ctx, text).Scan(&on.server, &port, &readOnly); err != nil {
 		return "", err
 	}
-	return on.server, nil
+	return fmt.Sprintf("%s, %d, %d", on.server, port, readOnly), nil
 }
 
 // table reads rows to their end and lays them out as text.
