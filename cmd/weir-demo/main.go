@@ -60,8 +60,12 @@ func run(ctx context.Context, program, config string) (err error) {
 		return err
 	}
 	defer log.close()
-	if err := showStatements(ctx, s, log); err != nil || s.once {
+	if err := showStatements(ctx, s, log); err != nil {
 		return w.explain(err)
+	}
+	if s.once {
+		say("All of them did what they should.")
+		return nil
 	}
 	return stay(ctx, s, w, log)
 }
