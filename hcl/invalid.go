@@ -10,11 +10,17 @@ import (
 	"github.com/weirproxy/weir/pipeline"
 )
 
+// joined is what errors.Join makes: a constructor may find several mistakes.
+type joined interface {
+	error
+	Unwrap() []error
+}
+
 // invalid reports the error of a constructor at the setting it names, or at the header of the block. It leaves
 // out what follows from mistakes already reported.
 func (l *loader) invalid(err error, block *hclsyntax.Block, out outcome) {
-	if all, ok := err.(interface{ Unwrap() []error }); ok { // errors.Join: several mistakes
-		for _, one := range all.Unwrap() {
+	if several, ok := errors.AsType[joined](err); ok {
+		for _, one := range several.Unwrap() {
 			l.invalid(one, block, out)
 		}
 		return

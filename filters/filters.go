@@ -1,0 +1,12 @@
+// Package filters is the list of filters. Adding one is its folder and its line here.
+package filters
+
+import (
+	"github.com/weirproxy/weir/filters/querylog"
+	"github.com/weirproxy/weir/pipeline"
+)
+
+// All are the kinds of filters that a configuration file may name.
+var All = []pipeline.Kind[pipeline.Filter]{
+	querylog.Kind,
+}
