@@ -18,3 +18,48 @@ demo: build ## show Weir in front of in-memory servers, until Ctrl-C; ONCE=1 end
 	@echo "Building bin/weir-demo. The in-memory server is large: the first time takes a minute or more."
 	@cd cmd/weir-demo && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags gms_pure_go -o ../../bin/weir-demo .
 	@bin/weir-demo
+
+# The linter is pinned here, not in go.mod, which lists only what Weir itself needs.
+lint_version = v2.15.0
+lint = bin/golangci-lint-$(lint_version)
+
+$(lint):
+	@echo "Building golangci-lint $(lint_version). This takes some minutes, once."
+	@GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(lint_version)
+	@mv bin/golangci-lint $@
+
+.PHONY: check
+check: $(lint) ## format, vet and lint; changes nothing
+	$(lint) fmt --diff
+	$(GO) vet ./...
+	$(lint) run ./...
+	cd cmd/weir-demo && $(GO) vet -tags gms_pure_go ./...
+	cd cmd/weir-demo && ../../$(lint) run --build-tags gms_pure_go ./...
+
+# Weir under test in the integration tests is the program as it is shipped. GOFLAGS=-race makes it a checked one.
+.PHONY: test
+test: ## run all tests, on real servers too; installs what they need, or says what to install
+	integration/install.sh
+	$(GO) test -race $$($(GO) list ./... | grep -v '/integration$$')
+	$(GO) test -race -timeout 20m ./integration
+	cd cmd/weir-demo && $(GO) test -tags gms_pure_go ./...
+
+fuzz_time = 30s
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for 30 seconds; fuzz_time=5m for longer
+	@set -e; grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' . | sort | while IFS=: read -r file func; do \
+		echo "$$file $${func#func }"; \
+		$(GO) test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(fuzz_time) "$$(dirname "$$file")"; \
+	done
+
+.PHONY: bench
+bench: build ## measure Weir against its peers; bench_flags=-help lists what can be set
+	integration/install.sh
+	$(GO) run ./integration/bench $(bench_flags)
+
+.PHONY: cover
+cover: ## show how much of the code the tests reach, without the integration tests
+	$(GO) test -coverpkg ./... -coverprofile bin/cover.out $$($(GO) list ./... | grep -v '/integration$$')
+	$(GO) tool cover -func bin/cover.out | tail -1
+	@echo "$(GO) tool cover -html bin/cover.out shows where."
