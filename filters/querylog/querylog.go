@@ -45,7 +45,7 @@ func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
 	}
 	f := &Filter{config: c}
 	env.OnStart(func() error {
-		file, err := os.OpenFile(c.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+		file, err := os.OpenFile(c.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // as other logs: its group reads it
 		if err != nil {
 			return fmt.Errorf("query log: %w", err)
 		}

@@ -46,6 +46,7 @@ type bench struct {
 }
 
 func start(t *testing.T) bench {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "query.jsonl")
 	return bench{pipelinetest.Start(t, Kind, Config{Path: path, Queue: minQueue}), path}
 }

@@ -3,6 +3,7 @@ package querylog
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -88,6 +89,7 @@ func TestRingManyWriters(t *testing.T) {
 		wg.Go(func() {
 			for i := range lines {
 				for !r.put(60+i%300, fmt.Sprintf("%d %d\n", w, i)) {
+					runtime.Gosched()
 				}
 			}
 		})

@@ -35,6 +35,7 @@ func (t *trial) Fatal(args ...any) { t.Fatalf("%s", fmt.Sprint(args...)) }
 
 // try runs one check and returns what it found wrong.
 func try(t *testing.T, run func(testing.TB, subject), s subject) string {
+	t.Helper()
 	tr := &trial{TB: t}
 	done := make(chan struct{})
 	go func() {
@@ -77,7 +78,6 @@ func TestGoodFilter(t *testing.T) {
 
 // For every rule there is a filter that breaks it, and a check that says so.
 func TestBrokenFilters(t *testing.T) {
-	type serve = func(ctx context.Context, w pipeline.ReplyWriter, c *pipeline.Command) error
 	tests := []struct {
 		name     string
 		open     func(next pipeline.Handler) pipeline.HandlerFunc
@@ -291,12 +291,14 @@ func TestBrokenFilters(t *testing.T) {
 
 // hurry makes checks give up soon, because they are to fail.
 func hurry(t *testing.T) {
+	t.Helper()
 	old := patience
 	patience = 100 * time.Millisecond
 	t.Cleanup(func() { patience = old })
 }
 
 func checkNamed(t *testing.T, name string) func(testing.TB, subject) {
+	t.Helper()
 	for _, c := range checks {
 		if c.name == name {
 			return c.run

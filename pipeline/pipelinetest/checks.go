@@ -243,7 +243,10 @@ func checkCancel(t testing.TB, s subject) {
 			if err == nil {
 				t.Errorf("%s: no error when cancelled", protocol.CommandName(com))
 			}
-		case <-returned: // answered without asking the server
+		case err = <-returned: // answered without asking the server
+			if err != nil {
+				t.Errorf("%s: %v", protocol.CommandName(com), err)
+			}
 		case <-time.After(patience):
 			t.Fatalf("%s: neither answered nor passed on", protocol.CommandName(com))
 		}

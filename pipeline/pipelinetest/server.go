@@ -2,6 +2,7 @@ package pipelinetest
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -51,7 +52,7 @@ func (s *Server) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline.
 	got := Received{c.Clone(), append([]byte(nil), c.Data...)}
 	for c.Part != protocol.Whole {
 		b, err := c.Body.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
