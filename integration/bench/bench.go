@@ -30,7 +30,7 @@ func bench(ctx context.Context, o options) (err error) {
 	}
 	database, err := template.Start("--skip-log-bin", "--performance-schema=OFF", "--max-connections=7000",
 		"--back-log=1000", "--open-files-limit=16000", "--table-open-cache=2000", "--innodb-buffer-pool-size=512M",
-		"--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve")
+		"--skip-name-resolve")
 	if err != nil {
 		return err
 	}
