@@ -47,7 +47,7 @@ dir/test.hcl:3:12: "weight" must be a whole number, not a string
 
 dir/test.hcl:7:20: environment variable "NO_SUCH" is not set
   7 | 		password = "ünï${env("NO_SUCH")}"
-    | 		                 ^^^^
+    | 		                 ^^^^^^^^^^^^^^
   Set it before weir starts.
 
 dir/test.hcl:12:14: unknown reference accounts.mian

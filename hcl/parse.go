@@ -139,18 +139,19 @@ var topLevelBlock = regexp.MustCompile(`(?m)^(?:server|accounts|listener|pipelin
 // pieces cuts src before every line that looks like the start of a top-level block, so that a brace or quote
 // missing in one block does not reach the next.
 func pieces(src []byte) []piece {
-	cuts := []int{0}
-	for _, match := range topLevelBlock.FindAllIndex(src, -1) {
-		if match[0] > 0 {
-			cuts = append(cuts, match[0])
+	var all []piece
+	start := hcl.InitialPos
+	cut := func(at int) {
+		if at > start.Byte {
+			all = append(all, piece{src[start.Byte:at], start})
+			start.Line += bytes.Count(src[start.Byte:at], []byte("\n"))
+			start.Byte = at
 		}
 	}
-	cuts = append(cuts, len(src))
-	var all []piece
-	for i, from := range cuts[:len(cuts)-1] {
-		start := hcl.Pos{Line: 1 + bytes.Count(src[:from], []byte("\n")), Column: 1, Byte: from}
-		all = append(all, piece{src[from:cuts[i+1]], start})
+	for _, match := range topLevelBlock.FindAllIndex(src, -1) {
+		cut(match[0])
 	}
+	cut(len(src))
 	return all
 }
 

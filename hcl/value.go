@@ -64,7 +64,11 @@ func (l *loader) evaluate(expr hclsyntax.Expression) (_ cty.Value, ok bool) {
 		}
 		extra, isCall := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
 		if isCall && extra.FunctionCallError() != nil {
-			l.report(*d.Subject, extra.FunctionCallError().Error(), remedies[extra.CalledFunctionName()])
+			at := *d.Subject
+			if d.Context != nil {
+				at = *d.Context // the whole call
+			}
+			l.report(at, extra.FunctionCallError().Error(), remedies[extra.CalledFunctionName()])
 			continue
 		}
 		l.foreign(d)

@@ -40,12 +40,7 @@ func run(path string, stderr io.Writer) int {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go func() {
-		process.Log.Info("stopping", "signal", (<-signals).String())
-		cancel()
-		<-signals
-		os.Exit(1)
-	}()
+	go obey(signals, process.Log, cancel, os.Exit)
 	err := process.Run(ctx)
 	queue.close()
 	if err != nil {
@@ -53,6 +48,14 @@ func run(path string, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// obey stops the process at the first signal, and the program at the second.
+func obey(signals <-chan os.Signal, log *slog.Logger, stop func(), exit func(status int)) {
+	log.Info("stopping", "signal", (<-signals).String())
+	stop()
+	<-signals
+	exit(1)
 }
 
 // useProcessors makes the number of processors that of the workers: a spare one would only wake threads for nothing.

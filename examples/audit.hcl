@@ -1,0 +1,52 @@
+# An audit log of what people ask, while the application's own statements pass unlogged.
+#
+# Applications connect over TCP, people on the machine over a Unix socket that only members of a group may use.
+
+server "db1" {
+  address = "10.0.0.1:3306"
+  weight  = 2 # a larger machine: it gets twice the connections
+}
+
+server "db2" { address = "10.0.0.2:3306" }
+
+accounts "applications" {
+  user "app" {
+    host     = "10.0.0.0/255.255.0.0"
+    password = file("app.password")
+  }
+}
+
+accounts "people" {
+  user "ann" { password = env("ANN_PASSWORD") }
+  user "bob" { password = env("BOB_PASSWORD") }
+}
+
+listener "applications" {
+  address         = "0.0.0.0:4006"
+  accounts        = accounts.applications
+  pipeline        = pipeline.direct
+  max_connections = 5000
+}
+
+listener "people" {
+  socket      = "/run/weir/people.sock"
+  socket_mode = "0770"
+  accounts    = accounts.people
+  pipeline    = pipeline.audited
+}
+
+pipeline "direct" {
+  router "connection" { servers = [server.db1, server.db2] }
+}
+
+pipeline "audited" {
+  filter "querylog" { path = "/var/log/weir/people.jsonl" }
+  router "connection" { servers = [server.db1, server.db2] }
+}
+
+process {
+  shutdown_timeout = "1m"
+  log {
+    format = "json"
+  }
+}
