@@ -21,6 +21,7 @@ type ReplyReader struct {
 	seq   uint8  // number the next packet must have
 	defs  uint64 // column or parameter definitions still to come
 	cols  uint64 // column definitions that follow a prepared statement's parameters
+	bare  bool   // a prepared statement's definitions are left out, and only the EOF packets after them sent
 
 	// A packet that travels in fragments: how much of the current wire packet is still to come, whether
 	// another one continues it, and what the chunks of it say.
@@ -374,11 +375,14 @@ func (r *ReplyReader) endDefs(p *Chunk) {
 
 // beginPreparedColumns moves on to a prepared statement's column definitions, after those of its parameters.
 func (r *ReplyReader) beginPreparedColumns(p *Chunk) {
-	if r.cols == 0 {
+	switch {
+	case r.cols == 0 || r.bare && r.caps&ClientDeprecateEOF != 0:
 		r.finish(p)
-		return
+	case r.bare:
+		r.state = replyPrepareEOF
+	default:
+		r.defs, r.state, r.after = r.cols, replyDefs, replyPrepareEOF
 	}
-	r.defs, r.state, r.after = r.cols, replyDefs, replyPrepareEOF
 }
 
 func (r *ReplyReader) stepDefsEOF(payload []byte, length int, p *Chunk) error {
@@ -421,14 +425,15 @@ func (r *ReplyReader) stepPrepare(payload []byte, length int, p *Chunk) error {
 	p.Kind = KindPrepareOK
 	r.cols = uint64(binary.LittleEndian.Uint16(payload[5:]))
 	r.defs = uint64(binary.LittleEndian.Uint16(payload[7:]))
-	if r.caps&ClientOptionalResultsetMetadata != 0 && len(payload) > 12 && payload[12] == 0 {
-		r.cols, r.defs = 0, 0
-	}
-	if r.defs == 0 {
+	r.bare = r.caps&ClientOptionalResultsetMetadata != 0 && len(payload) > 12 && payload[12] == 0
+	switch {
+	case r.defs == 0 || r.bare && r.caps&ClientDeprecateEOF != 0:
 		r.beginPreparedColumns(p)
-		return nil
+	case r.bare:
+		r.state = replyParamsEOF
+	default:
+		r.state, r.after = replyDefs, replyParamsEOF
 	}
-	r.state, r.after = replyDefs, replyParamsEOF
 	return nil
 }
 

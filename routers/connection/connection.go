@@ -54,9 +54,11 @@ func (r *Router) Open(s *pipeline.Session) (pipeline.Handler, error) {
 	for _, srv := range r.byLoad() {
 		link, err := s.Connect(srv)
 		if err == nil {
+			for _, err := range errs {
+				s.Log().Warn("server passed over", "error", err, "instead", srv.Name())
+			}
 			return link, nil
 		}
-		s.Log().Warn("server not used", "error", err)
 		errs = append(errs, err)
 	}
 	return nil, refusal(errs)
