@@ -383,3 +383,63 @@ func TestEveryFilterIsTested(t *testing.T) {
 		}
 	}
 }
+
+// The filter in CONTRIBUTING.md compiles, and passes its tests.
+func TestContributingIsTrue(t *testing.T) {
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code, tests string
+	for _, m := range regexp.MustCompile("(?s)\n```go\n(.*?)```\n").FindAllStringSubmatch(string(text), -1) {
+		switch {
+		case strings.HasPrefix(m[1], "// Package readonly"):
+			code = m[1]
+		case strings.HasPrefix(m[1], "func Test"):
+			tests += m[1]
+		}
+	}
+	if code == "" || strings.Count(tests, "func Test") != 2 {
+		t.Fatal("the code of the filter, or one of its two tests, is not where it was")
+	}
+	tests = `package readonly
+
+import (
+	"testing"
+
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
+	"github.com/weirproxy/weir/protocol"
+)
+
+` + tests
+	dir := t.TempDir()
+	replace := map[string]string{} // what the go command is to see in the tree, without its being there
+	for name, content := range map[string]string{"readonly.go": code, "readonly_test.go": tests} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		seen, err := filepath.Abs(filepath.Join("filters", "readonly", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace[seen] = path
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(path, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The package's folder is not there for the test to run in, so that this takes two steps.
+	program := filepath.Join(dir, "readonly.test")
+	build := exec.Command("go", "test", "-vet=off", "-overlay", path, "-c", "-o", program, "./filters/readonly")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command(program).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
