@@ -31,7 +31,7 @@ func (l *loader) buildAccounts(block *hclsyntax.Block) (*pipeline.Accounts, bool
 			continue
 		}
 		key := account{user.Name, user.Host}
-		if first := lines[key]; first != 0 {
+		if first := lines[key]; first != 0 && !inner.bad["host"] {
 			l.report(nested.LabelRanges[0], fmt.Sprintf("second user %q with host %q", user.Name, user.Host),
 				fmt.Sprintf("The first is in line %d. A name may have several hosts, each once.", first))
 			ok = false

@@ -17,8 +17,8 @@ var nestedDefaults = map[reflect.Type]any{
 
 // An outcome says how far a block could be decoded.
 type outcome struct {
-	// usable says that every required setting has a value, so that something may be built to find further
-	// mistakes.
+	// usable says that something may be built of the struct, if only to find further mistakes: whatever in it
+	// is required and not merely a value is there.
 	usable bool
 	// bad are the names of settings and blocks that have been reported.
 	bad map[string]bool
@@ -26,9 +26,13 @@ type outcome struct {
 	nested map[*hclsyntax.Block]outcome
 }
 
-func (o *outcome) mark(name string, required bool) {
-	o.bad[name] = true
-	o.usable = o.usable && !required
+// mark notes that a setting or block has been reported.
+func (o *outcome) mark(f field) {
+	o.bad[f.name] = true
+	switch f.typ.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Struct:
+		o.usable = o.usable && !f.required
+	}
 }
 
 // decode fills the struct dst, which holds the defaults, from a block.
@@ -47,7 +51,7 @@ func (l *loader) decode(block *hclsyntax.Block, dst reflect.Value) outcome {
 		}
 		given[f.name] = block
 		if !l.value(fmt.Sprintf("%q", f.name), attr.Expr, dst.FieldByIndex(f.index)) {
-			out.mark(f.name, f.required)
+			out.mark(f)
 		}
 	}
 	for _, nested := range block.Body.Blocks {
@@ -59,14 +63,15 @@ func (l *loader) decode(block *hclsyntax.Block, dst reflect.Value) outcome {
 		if first := given[f.name]; first != nil && f.typ.Kind() != reflect.Slice {
 			l.report(nested.DefRange(), fmt.Sprintf("second %s block in %s", f.name, title(block)),
 				fmt.Sprintf("The first is in line %d.", first.TypeRange.Start.Line))
-			out.mark(f.name, f.required)
+			out.mark(f)
 			continue
 		}
 		given[f.name] = nested
 		inner := l.nested(nested, dst.FieldByIndex(f.index))
 		out.nested[nested] = inner
 		if !inner.usable || len(inner.bad) > 0 {
-			out.mark(f.name, f.required || !inner.usable)
+			out.mark(f)
+			out.usable = out.usable && inner.usable
 		}
 	}
 	for _, f := range slices.Concat(known.settings, known.blocks) {
@@ -77,7 +82,7 @@ func (l *loader) decode(block *hclsyntax.Block, dst reflect.Value) outcome {
 			l.report(block.DefRange(), fmt.Sprintf("%s has no %s", title(block), f.name),
 				fmt.Sprintf("%q is required: %s.", f.name, describe(f.typ)))
 		}
-		out.mark(f.name, true)
+		out.mark(f)
 	}
 	delete(out.bad, "") // unknown and like nothing known
 	return out

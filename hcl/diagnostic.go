@@ -140,14 +140,25 @@ func (l *loader) diagnostic(at hcl.Range, summary, detail string) Diagnostic {
 	}
 }
 
+// hints say of the library's diagnostics what is most often meant.
+var hints = map[string]string{
+	"Invalid number literal":                   "Addresses and other text are written in quotes.",
+	"Missing newline after argument":           "Text and durations are written in quotes, settings one to a line.",
+	"Invalid single-argument block definition": "Put each setting on a line of its own.",
+}
+
 // foreign adds a diagnostic of the HCL library in the voice of our own.
 func (l *loader) foreign(d *hcl.Diagnostic) {
 	at := hcl.Range{Start: hcl.InitialPos, End: hcl.InitialPos}
 	if d.Subject != nil {
 		at = *d.Subject
 	}
+	detail := d.Detail
+	if hint := hints[d.Summary]; hint != "" {
+		detail += " " + hint
+	}
 	first, size := utf8.DecodeRuneInString(d.Summary)
-	l.report(at, string(unicode.ToLower(first))+d.Summary[size:], d.Detail)
+	l.report(at, string(unicode.ToLower(first))+d.Summary[size:], detail)
 }
 
 func (d Diagnostics) sort() {

@@ -13,5 +13,8 @@
 // A setting may be a string, a bool, a whole or floating-point number, a time.Duration (written "30s"), a type
 // with UnmarshalText (written as a string), a reference (*pipeline.Server, *pipeline.Accounts,
 // *pipeline.Pipeline, or an interface that one of these implements, pipeline.Target for one), or a slice of
-// these. Mistakes in a file are diagnostics; mistakes in a struct, such as a tag that says nothing, panic.
+// these. A constructor that finds several settings wrong returns their pipeline.Invalid errors joined, and each is
+// reported in its place; a setting of a nested block is named "block: setting" or "block label: setting".
+//
+// Mistakes in a file are diagnostics; mistakes in a struct, such as a tag that says nothing, panic.
 package hcl

@@ -29,9 +29,7 @@ func (l *loader) invalid(err error, block *hclsyntax.Block, out outcome) {
 	if !ok {
 		named = &pipeline.InvalidError{Err: err}
 	}
-	outermost, _, _ := strings.Cut(named.Setting, ": ")
-	outermost, _, _ = strings.Cut(outermost, " ")
-	if out.bad[outermost] || named.Setting == "" && len(out.bad) > 0 {
+	if named.Setting == "" && len(out.bad) > 0 || isReported(block, named.Setting, out) {
 		return
 	}
 	summary, detail, _ := strings.Cut(named.Err.Error(), "\n")
@@ -57,15 +55,31 @@ func (l *loader) invalidUser(err error, user *hclsyntax.Block, out outcome) {
 	l.invalid(err, user, out)
 }
 
-// locate returns the place of a setting's value; one in a nested block is named "block: setting" or
-// "block label: setting". found is false, and the place the block's header, where the file does not have it.
-func locate(block *hclsyntax.Block, setting string) (at hcl.Range, found bool) {
-	if name, rest, nested := strings.Cut(setting, ": "); nested {
-		for _, inner := range block.Body.Blocks {
-			if strings.Join(append([]string{inner.Type}, inner.Labels...), " ") == name {
-				return locate(inner, rest)
-			}
+// inner returns the block within another that leads to a setting named "block: setting" or "block label: setting",
+// and the setting's name there; nil where there is none.
+func inner(block *hclsyntax.Block, setting string) (_ *hclsyntax.Block, rest string) {
+	name, rest, _ := strings.Cut(setting, ": ")
+	for _, nested := range block.Body.Blocks {
+		if rest != "" && strings.Join(append([]string{nested.Type}, nested.Labels...), " ") == name {
+			return nested, rest
 		}
+	}
+	return nil, ""
+}
+
+// isReported reports whether a setting is known to be bad already.
+func isReported(block *hclsyntax.Block, setting string, out outcome) bool {
+	if nested, rest := inner(block, setting); nested != nil {
+		return isReported(nested, rest, out.nested[nested])
+	}
+	return out.bad[setting]
+}
+
+// locate returns the place of a setting's value. found is false, and the place the block's header, where the file
+// does not have it.
+func locate(block *hclsyntax.Block, setting string) (at hcl.Range, found bool) {
+	if nested, rest := inner(block, setting); nested != nil {
+		return locate(nested, rest)
 	}
 	if attr := block.Body.Attributes[setting]; attr != nil {
 		return attr.Expr.Range(), true

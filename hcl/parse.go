@@ -44,7 +44,11 @@ func (l *loader) parse() []section {
 // parseSection reports each mistake in src. A mistake in the value of a setting is cut out once reported, so
 // that it hides nothing behind it; any other makes the section broken.
 func (l *loader) parseSection(src []byte, start hcl.Pos) section {
-	last := -1 // what has been seen to
+	type mistake struct {
+		at      int
+		summary string
+	}
+	reported := make(map[mistake]bool)
 	for cuts := 0; ; cuts++ {
 		body, diags := parseBody(src, start)
 		if !isBroken(diags) {
@@ -54,15 +58,15 @@ func (l *loader) parseSection(src []byte, start hcl.Pos) section {
 		diags = slices.DeleteFunc(diags, isRedefinition)
 		first := slices.MinFunc(diags, func(a, b *hcl.Diagnostic) int { return a.Subject.Start.Byte - b.Subject.Start.Byte })
 		at := min(max(first.Subject.Start.Byte-start.Byte, 0), len(src))
-		if at <= last {
-			return section{body, true} // the last cut has healed nothing
+		if reported[mistake{at, first.Summary}] {
+			return section{body, true} // the cut has healed nothing
 		}
+		reported[mistake{at, first.Summary}] = true
 		l.foreign(first) // those after it may well be its consequences
 		patched, hole, ok := cutValue(src, at)
 		if !ok || cuts == maxCuts {
 			return section{body, true}
 		}
-		last = lineEnd(src, at)
 		src = patched
 		l.holes[start.Byte+hole] = true
 	}
@@ -102,7 +106,10 @@ var settingLine = regexp.MustCompile(`^[ \t]*[A-Za-z_][-\w]*[ \t]*=(.+)$`)
 // everything else stays where it is. It declines a line that may be part of something longer.
 func cutValue(src []byte, at int) (patched []byte, hole int, ok bool) {
 	first := bytes.LastIndexByte(src[:at], '\n') + 1
-	end := lineEnd(src, at)
+	end := len(src)
+	if i := bytes.IndexByte(src[at:], '\n'); i >= 0 {
+		end = at + i
+	}
 	match := settingLine.FindSubmatchIndex(src[first:end])
 	if match == nil {
 		return nil, 0, false
@@ -119,14 +126,6 @@ func cutValue(src []byte, at int) (patched []byte, hole int, ok bool) {
 	}
 	patched[hole] = '_'
 	return patched, hole, !bytes.Equal(patched, src)
-}
-
-// lineEnd returns where the line of at ends.
-func lineEnd(src []byte, at int) int {
-	if i := bytes.IndexByte(src[at:], '\n'); i >= 0 {
-		return at + i
-	}
-	return len(src)
 }
 
 type piece struct {

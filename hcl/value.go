@@ -34,7 +34,9 @@ func (l *loader) value(subject string, expr hclsyntax.Expression, dst reflect.Va
 		for i, element := range list.Exprs {
 			ok = l.value(elementOf(subject), element, elements.Index(i)) && ok
 		}
-		dst.Set(elements)
+		if ok {
+			dst.Set(elements)
+		}
 		return ok
 	}
 	value, ok := l.evaluate(expr)
@@ -118,7 +120,9 @@ func (l *loader) assignList(subject string, value cty.Value, expr hclsyntax.Expr
 		ok = ok && l.assign(elementOf(subject), element, expr, elements.Index(i))
 		i++
 	}
-	dst.Set(elements)
+	if ok {
+		dst.Set(elements)
+	}
 	return ok
 }
 
