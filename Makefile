@@ -28,6 +28,10 @@ $(lint):
 	@GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(lint_version)
 	@mv bin/golangci-lint $@
 
+.PHONY: fmt
+fmt: $(lint) ## format all code
+	$(lint) fmt
+
 .PHONY: check
 check: $(lint) ## format, vet and lint; changes nothing
 	$(lint) fmt --diff
