@@ -88,7 +88,9 @@ func TestVerifyAuthResponse(t *testing.T) {
 }
 
 func TestVerifyClearPassword(t *testing.T) {
-	for sent, want := range map[string]bool{"secret\x00": true, "secret": false, "other\x00": false, "\x00": false, "": false} {
+	for sent, want := range map[string]bool{
+		"secret\x00": true, "secret": false, "other\x00": false, "\x00": false, "": false,
+	} {
 		if got := protocol.VerifyClearPassword("secret", []byte(sent)); got != want {
 			t.Errorf("%q: %v", sent, got)
 		}
@@ -156,8 +158,8 @@ func TestEncryptPasswordBadKey(t *testing.T) {
 	}{
 		{"nothing", "secret", nonce(20), nil, "not PEM"},
 		{"garbage", "secret", nonce(20), []byte("\x01\x02"), "not PEM"},
-		{"not a key", "secret", nonce(20), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: []byte{1}}), "public key: "},
-		{"not RSA", "secret", nonce(20), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "not an RSA key"},
+		{"not a key", "secret", nonce(20), publicKey([]byte{1}), "public key: "},
+		{"not RSA", "secret", nonce(20), publicKey(der), "not an RSA key"},
 		{"too long", "secret", nonce(20), make([]byte, 1<<20), "1048576 bytes"},
 		{"no nonce", "secret", nil, good, "no nonce"},
 		{"password longer than the key", strings.Repeat("x", 300), nonce(20), good, "too long"},
@@ -168,3 +170,5 @@ func TestEncryptPasswordBadKey(t *testing.T) {
 		}
 	}
 }
+
+func publicKey(der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}) }

@@ -120,7 +120,8 @@ func TestChangeUserCapture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(protocol.AuthSwitch{Plugin: protocol.NativePassword, Data: greeting.AuthData}, s); diff != "" {
+		same := protocol.AuthSwitch{Plugin: protocol.NativePassword, Data: greeting.AuthData}
+		if diff := cmp.Diff(same, s); diff != "" {
 			t.Errorf("switch (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(answer, s.Append(nil)); diff != "" {

@@ -58,9 +58,8 @@ func DecodeGreeting(payload []byte) (g Greeting, err error) {
 	part1 := b[4 : 4+noncePart1]
 	b = b[4+noncePart1+1:]
 	g.Capabilities, b = Capability(binary.LittleEndian.Uint16(b)), b[2:]
-	if len(b) == 0 { // servers older than 4.1 end here
-		g.AuthData = append(g.AuthData, part1...)
-		return g, nil
+	if len(b) == 0 {
+		return g, fmt.Errorf("greeting of a server older than 4.1: %w", ErrMalformed)
 	}
 	if len(b) < 1+2+2+1+10 {
 		return g, fmt.Errorf("greeting cut short: %w", ErrMalformed)

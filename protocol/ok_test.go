@@ -71,7 +71,8 @@ func TestOKMalformed(t *testing.T) {
 		"00 00 00 02 00 00 00 05 61",       // message cut short
 		"00 00 00 02 40 00 00 00 05 01 01", // session state cut short
 	} {
-		if _, err := protocol.DecodeOK(unhex(t, hex), protocol.ClientSessionTrack); !errors.Is(err, protocol.ErrMalformed) {
+		_, err := protocol.DecodeOK(unhex(t, hex), protocol.ClientSessionTrack)
+		if !errors.Is(err, protocol.ErrMalformed) {
 			t.Errorf("DecodeOK(%s): %v", hex, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package protocoltest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -17,12 +18,23 @@ func Expect(payloads ...[]byte) Step {
 			if err != nil {
 				return fmt.Errorf("payload %d: %w", i, err)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				return fmt.Errorf("payload %d (-want +got):\n%s", i, diff)
+			if !bytes.Equal(want, got) {
+				return fmt.Errorf("payload %d: %s", i, difference(want, got))
 			}
 		}
 		return nil
 	}
+}
+
+// difference shows where two payloads part. They may be too long for cmp.Diff.
+func difference(want, got []byte) string {
+	at := 0
+	for at < min(len(want), len(got)) && want[at] == got[at] {
+		at++
+	}
+	end := at + 32
+	return fmt.Sprintf("%d bytes, want %d; at %d: % x, want % x",
+		len(got), len(want), at, got[at:min(end, len(got))], want[at:min(end, len(want))])
 }
 
 // ExpectOK reads an OK packet.

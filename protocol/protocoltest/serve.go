@@ -20,7 +20,7 @@ func ExpectCommand(com byte, rest ...string) Step {
 			return fmt.Errorf("command is % x, not %s", payload[:min(len(payload), 64)], protocol.CommandName(com))
 		}
 		if len(rest) > 0 && string(payload[1:]) != rest[0] {
-			return fmt.Errorf("%s is %q, not %q", protocol.CommandName(com), payload[1:], rest[0])
+			return fmt.Errorf("%s is %.200q, not %.200q", protocol.CommandName(com), payload[1:], rest[0])
 		}
 		return nil
 	}
@@ -38,7 +38,7 @@ func ExpectQuery(text string) Step {
 			return fmt.Errorf("command is % x, not a COM_QUERY", payload[:min(len(payload), 64)])
 		}
 		if string(payload[at:]) != text {
-			return fmt.Errorf("statement is %q, not %q", payload[at:], text)
+			return fmt.Errorf("statement is %.200q, not %.200q", payload[at:], text)
 		}
 		return nil
 	}
