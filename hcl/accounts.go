@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
 	"github.com/weirproxy/weir/pipeline"
 )
 
@@ -38,7 +39,8 @@ func (l *loader) buildAccounts(block *hclsyntax.Block) (*pipeline.Accounts, bool
 			continue
 		}
 		lines[key] = nested.TypeRange.Start.Line
-		if _, err := pipeline.NewAccounts(pipeline.AccountsConfig{Name: config.Name, Users: []pipeline.UserConfig{user}}); err != nil {
+		alone := pipeline.AccountsConfig{Name: config.Name, Users: []pipeline.UserConfig{user}}
+		if _, err := pipeline.NewAccounts(alone); err != nil {
 			l.invalidUser(err, nested, inner)
 			ok = false
 		}

@@ -3,8 +3,10 @@ package hcl
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
 	"github.com/weirproxy/weir/pipeline"
 )
 
@@ -76,7 +78,8 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 			expected = l.unknownBlock(nested, block, stepFields) != "router" && expected
 		}
 		if first != nil && nested.Type == "filter" && built {
-			l.report(nested.DefRange(), fmt.Sprintf("%s behind the router", title(nested)), "The order written is the order run: put filters before the router.")
+			l.report(nested.DefRange(), fmt.Sprintf("%s behind the router", title(nested)),
+				"The order written is the order run: put filters before the router.")
 			built = false
 		}
 		ok = ok && built
@@ -131,12 +134,11 @@ func step[T any](l *loader, within string, block *hclsyntax.Block, kinds []pipel
 func (l *loader) unknownKind(block *hclsyntax.Block, known []string) {
 	kind := block.Labels[0]
 	others := map[string][]string{"filter": kindNames(l.kinds.Routers), "router": kindNames(l.kinds.Filters)}[block.Type]
-	for _, other := range others {
-		if other == kind {
-			right := map[string]string{"filter": "router", "router": "filter"}[block.Type]
-			l.report(block.LabelRanges[0], fmt.Sprintf("%q is a %s, not a %s", kind, right, block.Type), fmt.Sprintf("Write %s %q {", right, kind))
-			return
-		}
+	if slices.Contains(others, kind) {
+		right := map[string]string{"filter": "router", "router": "filter"}[block.Type]
+		l.report(block.LabelRanges[0], fmt.Sprintf("%q is a %s, not a %s", kind, right, block.Type),
+			fmt.Sprintf("Write %s %q {", right, kind))
+		return
 	}
 	l.report(block.LabelRanges[0], fmt.Sprintf("unknown %s %q", block.Type, kind),
 		suggestion(quoted(nearest(kind, known)), "Known are", known))

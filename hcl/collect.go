@@ -50,7 +50,8 @@ func (l *loader) collectBlock(block *hclsyntax.Block) {
 	case "process":
 		l.checkLabels(block, false)
 		if l.blocks.process != nil {
-			l.report(block.DefRange(), "second process block", fmt.Sprintf("The first is in line %d.", l.blocks.process.DefRange().Start.Line))
+			l.report(block.DefRange(), "second process block",
+				fmt.Sprintf("The first is in line %d.", l.blocks.process.DefRange().Start.Line))
 			return
 		}
 		l.blocks.process = block

@@ -23,8 +23,7 @@ type field struct {
 // fieldsOf reads the tags of a struct. It panics where they make no sense.
 func fieldsOf(t reflect.Type) fields {
 	var all fields
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag, ok := f.Tag.Lookup("hcl")
 		if !ok {
 			continue

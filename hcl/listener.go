@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
 	"github.com/weirproxy/weir/pipeline"
 )
 

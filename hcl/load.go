@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/weirproxy/weir/pipeline"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/weirproxy/weir/pipeline"
 )
 
 // Kinds are the kinds of steps that a pipeline block may name.

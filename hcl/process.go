@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
 	"github.com/weirproxy/weir/pipeline"
 )
 

@@ -8,8 +8,9 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/weirproxy/weir/pipeline"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/weirproxy/weir/pipeline"
 )
 
 // A referable is a type of block that others refer to.
@@ -168,17 +169,14 @@ func (l *loader) qualifiedNames(block string) []string {
 
 // checkCalls reports calls of functions that do not exist.
 func (l *loader) checkCalls(expr hclsyntax.Expression) bool {
-	ok := true
 	known := slices.Collect(maps.Keys(l.functions))
-	hclsyntax.VisitAll(expr, func(node hclsyntax.Node) hcl.Diagnostics {
-		call, isCall := node.(*hclsyntax.FunctionCallExpr)
-		if !isCall || slices.Contains(known, call.Name) {
-			return nil
+	before := len(l.diags)
+	l.foreignAll(hclsyntax.VisitAll(expr, func(node hclsyntax.Node) hcl.Diagnostics {
+		if call, ok := node.(*hclsyntax.FunctionCallExpr); ok && !slices.Contains(known, call.Name) {
+			l.report(call.NameRange, fmt.Sprintf("unknown function %s", call.Name),
+				suggestion(nearest(call.Name, known), "Functions are", known))
 		}
-		ok = false
-		l.report(call.NameRange, fmt.Sprintf("unknown function %s", call.Name),
-			suggestion(nearest(call.Name, known), "Functions are", known))
 		return nil
-	})
-	return ok
+	}))
+	return len(l.diags) == before
 }

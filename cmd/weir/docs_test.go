@@ -138,6 +138,7 @@ func completed(example string) string {
 
 // loadExample loads text where the environment variables and files it names exist.
 func loadExample(t *testing.T, text string) {
+	t.Helper()
 	dir := t.TempDir()
 	for _, m := range variable.FindAllStringSubmatch(text, -1) {
 		t.Setenv(m[1], "3306") // may be a password, and a port

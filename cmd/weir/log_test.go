@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/pipeline"
 )
@@ -85,7 +86,11 @@ func TestLogQueueStuck(t *testing.T) {
 	out := newGate()
 	q := newLogQueue(out, pipeline.LogConfig{})
 	_, _ = q.Write([]byte("line\n"))
+	started := time.Now()
 	q.close()
+	if took := time.Since(started); took < flushTimeout {
+		t.Errorf("gave up after %v", took)
+	}
 	close(out.open)
 	<-q.done
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -150,7 +151,7 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	out, err := program(t, "run", configuration(t, taken.Addr().String(), "")).CombinedOutput()
-	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 1 {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
 		t.Errorf("ended with %v", err)
 	}
 	for _, want := range []string{"weir: listener app", taken.Addr().String(), "address already in use"} {
