@@ -171,4 +171,6 @@ func TestEncryptPasswordBadKey(t *testing.T) {
 	}
 }
 
-func publicKey(der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}) }
+func publicKey(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
