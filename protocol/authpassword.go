@@ -89,15 +89,15 @@ func DecryptPassword(sent, nonce []byte, key *rsa.PrivateKey) (password string, 
 	if len(nonce) == 0 {
 		return "", errors.New("no nonce")
 	}
-	clear, err := rsa.DecryptOAEP(sha1.New(), nil, key, sent, nil) //nolint:gosec // prescribed
+	plain, err := rsa.DecryptOAEP(sha1.New(), nil, key, sent, nil) //nolint:gosec // prescribed
 	if err != nil {
 		return "", fmt.Errorf("encrypted password: %w", err)
 	}
-	clear = mysql.Xor(clear, nonce)
-	if len(clear) == 0 || clear[len(clear)-1] != 0 {
+	plain = mysql.Xor(plain, nonce)
+	if len(plain) == 0 || plain[len(plain)-1] != 0 {
 		return "", errors.New("encrypted password does not end with a NUL: made with another nonce")
 	}
-	return string(clear[:len(clear)-1]), nil
+	return string(plain[:len(plain)-1]), nil
 }
 
 // PublicKeyPEM encodes a server's public key as clients expect it in the answer to AuthRequestPublicKey.

@@ -27,10 +27,10 @@ func TestChangeUser(t *testing.T) {
 			protocol.ChangeUser{User: "a", AuthResponse: []byte("A\x00B"), Collation: 45},
 		},
 		{
-			"plugin; the response is never length-encoded", "11 61 00 fc" + hexOf('A', 252) + "64 00 2d 00 78 00",
+			"plugin; the response is never length-encoded", "11 61 00 fc" + hexOfA(252) + "64 00 2d 00 78 00",
 			plugin | protocol.ClientPluginAuthLenencClientData,
 			protocol.ChangeUser{
-				User: "a", AuthResponse: unhex(t, hexOf('A', 252)), Schema: "d", Collation: 45, AuthPlugin: "x",
+				User: "a", AuthResponse: unhex(t, hexOfA(252)), Schema: "d", Collation: 45, AuthPlugin: "x",
 			},
 		},
 		{

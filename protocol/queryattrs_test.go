@@ -29,7 +29,7 @@ func TestQueryTextOffset(t *testing.T) {
 			04 e8070101 0b e80701010203040000000a 00 08 0000000000010203 00 53`, "S"},
 		{"strings of every type", `03 0f 01 0000 01 0000 00 0f00 00 1000 00 f200 00 f500 00 f600 00 f700 00 f800 00 f900 00
 			fa00 00 fb00 00 fc00 00 fd00 00 fe00 00 ff00 00` + strings.Repeat("02 41 42", 15) + "53", "S"},
-		{"a long string", "03 01 01 00 01 fe 00 01 6e fc 2c 01" + hexOf('A', 300) + "53", "S"},
+		{"a long string", "03 01 01 00 01 fe 00 01 6e fc 2c 01" + hexOfA(300) + "53", "S"},
 		{
 			"ten, the ninth NULL", "03 0a 01 00 01 01" + strings.Repeat("0100 01 61", 10) +
 				strings.Repeat("41", 9) + "53", "S",

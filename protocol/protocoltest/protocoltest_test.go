@@ -1,4 +1,4 @@
-package protocoltest_test
+package protocoltest
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/weirproxy/weir/protocol"
-	. "github.com/weirproxy/weir/protocol/protocoltest"
 )
 
 // forever makes every connection play the same steps.
@@ -163,8 +162,10 @@ func TestExpectations(t *testing.T) {
 			if err := tt.expect(NewConn(b)); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 			_ = b.Close()
-			<-done
 		})
 	}
 }
