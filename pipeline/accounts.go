@@ -34,7 +34,7 @@ func NewAccounts(c AccountsConfig) (*Accounts, error) {
 		}
 		host, err := parseHostPattern(u.Host)
 		if err != nil {
-			return nil, Invalid("user", fmt.Errorf("%s: host: %w", u.Name, err))
+			return nil, Invalid("user "+u.Name+": host", err)
 		}
 		for _, other := range a.byUser[u.Name] {
 			if other.host.text == host.text {

@@ -26,36 +26,30 @@ type Listener struct {
 	net     net.Listener
 }
 
-// NewListener checks a listener block. It does not open the address: Process.Run does.
+// NewListener checks a listener block. The mistakes in its settings are Invalid errors, joined. It does not open the address: Process.Run does.
 func NewListener(c ListenerConfig) (*Listener, error) {
 	l := &Listener{Config: c}
-	switch {
-	case c.Address == "" && c.Socket == "":
-		return nil, Invalid("address", errors.New("a listener needs an address or a socket"))
-	case c.Address != "" && c.Socket != "":
-		return nil, Invalid("socket", errors.New("a listener has an address or a socket, not both"))
-	case c.Accounts == nil:
-		return nil, Invalid("accounts", errors.New("a listener needs accounts"))
-	case c.Pipeline == nil:
-		return nil, Invalid("pipeline", errors.New("a listener needs a pipeline"))
-	case c.LoginTimeout <= 0:
-		return nil, Invalid("login_timeout", errors.New("a timeout is longer than 0"))
-	case c.WriteTimeout <= 0:
-		return nil, Invalid("write_timeout", errors.New("a timeout is longer than 0"))
-	case c.MaxConnections < 0:
-		return nil, Invalid("max_connections", errors.New("a number of connections is not negative"))
-	}
-	if c.Address != "" {
-		if _, _, err := net.SplitHostPort(c.Address); err != nil {
-			return nil, Invalid("address", fmt.Errorf("%q is not host:port", c.Address))
+	var errs []error
+	invalid := func(bad bool, setting, text string) {
+		if bad {
+			errs = append(errs, Invalid(setting, errors.New(text)))
 		}
 	}
-	mode, err := strconv.ParseUint(c.SocketMode, 8, 9)
-	if err != nil {
-		return nil, Invalid("socket_mode", fmt.Errorf("%q is not three octal digits such as 0770", c.SocketMode))
+	invalid(c.Address == "" && c.Socket == "", "address", "a listener needs an address or a socket")
+	invalid(c.Address != "" && c.Socket != "", "socket", "a listener has an address or a socket, not both")
+	invalid(c.Accounts == nil, "accounts", "a listener needs accounts")
+	invalid(c.Pipeline == nil, "pipeline", "a listener needs a pipeline")
+	invalid(c.LoginTimeout <= 0, "login_timeout", "a timeout is longer than 0")
+	invalid(c.WriteTimeout <= 0, "write_timeout", "a timeout is longer than 0")
+	invalid(c.MaxConnections < 0, "max_connections", "a number of connections is not negative")
+	if c.Address != "" {
+		_, _, err := net.SplitHostPort(c.Address)
+		invalid(err != nil, "address", fmt.Sprintf("%q is not host:port", c.Address))
 	}
+	mode, err := strconv.ParseUint(c.SocketMode, 8, 9)
+	invalid(err != nil, "socket_mode", fmt.Sprintf("%q is not three octal digits such as 0770", c.SocketMode))
 	l.mode = fs.FileMode(mode)
-	return l, nil
+	return l, errors.Join(errs...)
 }
 
 // Addr is where the listener listens once the process runs, with the port it was given where it asked for any.

@@ -16,7 +16,6 @@ import (
 // login takes a client through the connection phase and hands its session to a worker. It runs on a goroutine of its
 // own, after Process.arrive.
 func (l *Listener) login(ctx context.Context, nc net.Conn) {
-	l.clients.Add(1)
 	deadline := time.Now().Add(l.Config.LoginTimeout)
 	_ = nc.SetDeadline(deadline)
 	conn := newPackets(nc)
@@ -36,18 +35,19 @@ func (l *Listener) login(ctx context.Context, nc net.Conn) {
 		return
 	}
 	stop()
+	s.closeLinks()
+	s.uncount()
 	s.refuse(conn, err)
 	s.cancel()
-	s.closeLinks()
 	s.close()
-	l.clients.Add(-1)
 	l.process.sessions.Done()
 }
 
 // logIn greets the client, finds out who it is and opens its chain.
 func (s *Session) logIn(conn *packets) error {
 	l := s.listener
-	if limit := l.Config.MaxConnections; limit > 0 && l.clients.Load() > int64(limit) {
+	s.counted = true
+	if n, limit := l.clients.Add(1), l.Config.MaxConnections; limit > 0 && n > int64(limit) {
 		return errFull
 	}
 	server, err := l.Config.Pipeline.Greeting(s.ctx)
@@ -98,6 +98,14 @@ func (s *Session) logIn(conn *packets) error {
 		return noServer(err)
 	}
 	return nil
+}
+
+// uncount takes the session from those that count against MaxConnections.
+func (s *Session) uncount() {
+	if s.counted {
+		s.counted = false
+		s.listener.clients.Add(-1)
+	}
 }
 
 // noServer is what the client is told where no server serves it: the server's own words where one has refused.

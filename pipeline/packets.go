@@ -45,13 +45,13 @@ func (p *packets) readPacket() ([]byte, error) {
 	if head[3] != p.seq {
 		return nil, errSequence{head[3], p.seq}
 	}
+	p.seq++
 	if length > maxLogin {
 		return nil, fmt.Errorf("packet of %d bytes before login: %w", length, protocol.ErrMalformed)
 	}
 	if err := p.fill(protocol.HeaderSize + length); err != nil {
 		return nil, err
 	}
-	p.seq++
 	start := p.r + protocol.HeaderSize
 	p.r = start + length
 	return p.buf[start:p.r:p.r], nil

@@ -34,11 +34,11 @@ func (s *Session) serveAll() (err error) {
 		if s.cancelled != nil {
 			return s.cancelled
 		}
-		if err := s.idleInput(); err != nil {
-			return err
-		}
 		if s.draining {
 			return errDraining
+		}
+		if err := s.idleInput(); err != nil {
+			return err
 		}
 		more, err := s.client.nextCommand(&s.command)
 		if err != nil || !more {
@@ -191,7 +191,7 @@ func (s *Session) finish(err error) {
 	default:
 		s.Log().Warn("session ended", "error", err)
 	}
-	s.listener.clients.Add(-1)
+	s.uncount()
 	s.listener.process.sessions.Done()
 }
 

@@ -20,21 +20,23 @@ type Server struct {
 	greeting atomic.Pointer[protocol.Greeting] // the last one seen
 }
 
-// NewServer checks a server block. A mistake in one setting is an Invalid error.
+// NewServer checks a server block. The mistakes in its settings are Invalid errors, joined.
 func NewServer(c ServerConfig) (*Server, error) {
 	srv := &Server{Config: c, network: "tcp"}
+	var errs []error
 	if strings.HasPrefix(c.Address, "/") {
 		srv.network = "unix"
 	} else if _, _, err := net.SplitHostPort(c.Address); err != nil {
-		return nil, Invalid("address", fmt.Errorf("%q is neither host:port nor the path of a socket", c.Address))
+		errs = append(errs, Invalid("address",
+			fmt.Errorf("%q is neither host:port nor the path of a socket", c.Address)))
 	}
 	if c.Weight < 1 {
-		return nil, Invalid("weight", errors.New("a weight is at least 1"))
+		errs = append(errs, Invalid("weight", errors.New("a weight is at least 1")))
 	}
 	if c.ConnectTimeout <= 0 {
-		return nil, Invalid("connect_timeout", errors.New("a timeout is longer than 0"))
+		errs = append(errs, Invalid("connect_timeout", errors.New("a timeout is longer than 0")))
 	}
-	return srv, nil
+	return srv, errors.Join(errs...)
 }
 
 // Name is the server's name in the configuration file.

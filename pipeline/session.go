@@ -42,6 +42,7 @@ type Session struct {
 	cancelled error // why waits end at once
 	draining  bool  // to end before the next command
 	ended     bool
+	counted   bool // in listener.clients
 	home      *worker
 	index     int // in home.sessions
 }
