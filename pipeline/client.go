@@ -88,7 +88,6 @@ func (c *client) nextCommand(cmd *Command) (more bool, err error) {
 			c.have = copy(c.in, c.in[c.at:c.have])
 			c.at = 0
 		}
-		c.answering = false
 		if c.have == 0 && !c.conn.HasInput() {
 			return false, nil
 		}

@@ -47,6 +47,7 @@ func (s *Session) serveAll() (err error) {
 		if err := s.serve(&s.command); err != nil {
 			return err
 		}
+		s.client.answering = false
 	}
 }
 

@@ -47,9 +47,6 @@ const (
 	replyInfile                // waiting for Resume
 )
 
-// packetHead is how much of a packet is looked at to tell what it is: an OK packet's fields up to the status.
-const packetHead = 1 + 9 + 9 + 2
-
 // Reset prepares for the reply to the command com, whose first packet is to be numbered seq. caps are the
 // capabilities agreed on with the server.
 func (r *ReplyReader) Reset(com byte, caps Capability, seq uint8) {
@@ -239,7 +236,7 @@ func (r *ReplyReader) isEnd(length int) bool {
 }
 
 // step sets p's Kind, Final and Status from the head of a packet and moves on to the next state. length is the
-// payload's whole length, of which payload is at least the first packetHead bytes or all.
+// payload's whole length, of which payload is all, or enough to hold an OK packet's fields up to the status.
 func (r *ReplyReader) step(payload []byte, length int, p *Chunk) error {
 	*p = Chunk{}
 	first := payload[0]

@@ -92,10 +92,8 @@ func Rows(caps protocol.Capability, columns []string, rows ...[]string) (payload
 	const varString, utf8mb4 = 0xfd, 45
 	eof := []byte{0xfe, 0, 0, byte(protocol.StatusAutocommit), 0}
 	payloads = append(payloads, protocol.AppendLenenc(nil, uint64(len(columns))))
-	if caps.Has(protocol.MariaDBClientCacheMetadata) {
+	if caps&(protocol.MariaDBClientCacheMetadata|protocol.ClientOptionalResultsetMetadata) != 0 {
 		payloads[0] = append(payloads[0], 1) // the definitions follow
-	} else if caps.Has(protocol.ClientOptionalResultsetMetadata) {
-		payloads[0] = append([]byte{1}, payloads[0]...)
 	}
 	for _, name := range columns {
 		def := []byte("\x03def\x00\x00\x00") // catalog, schema, table twice
