@@ -130,14 +130,11 @@ func (c *Conn) readColumns() (columns uint64, err error) {
 		return 0, sqlError(payload)
 	}
 	definitions := true
-	if c.Caps.Has(protocol.ClientOptionalResultsetMetadata) && len(payload) > 1 {
-		definitions, payload = payload[0] == 1, payload[1:]
-	}
 	columns, n := protocol.Lenenc(payload)
 	if n == 0 || columns == 0 {
 		return 0, fmt.Errorf("packet is % x, not a number of columns", payload[:min(len(payload), 64)])
 	}
-	if c.Caps.Has(protocol.MariaDBClientCacheMetadata) {
+	if c.Caps&(protocol.MariaDBClientCacheMetadata|protocol.ClientOptionalResultsetMetadata) != 0 {
 		definitions = slices.Equal(payload[n:], []byte{1})
 	}
 	skip := columns
