@@ -3,7 +3,6 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
 	"github.com/weirproxy/weir/protocol"
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
 )
@@ -65,18 +65,18 @@ func TestChangeUser(t *testing.T) {
 				return fmt.Errorf("schema %q", c.Login.Schema)
 			}
 			return nil
-		}, answerOK()}
+		}, pipelinetest.AnswerOK()}
 	})
 	trace := &tracer{}
-	r := run(t, srv.Addr, options{filters: []pipeline.Filter{trace}})
-	c := r.session()
+	r := run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{trace}})
+	c := r.Session()
 	c.Run(t, pt.Query("before"), pt.ExpectOK())
 	c.Run(t, changeUser("other", "2nd", "shop"), pt.Expect([]byte{1, protocol.AuthFastSuccess}), pt.ExpectOK())
 	c.Run(t, pt.Query("after"), pt.ExpectOK())
 	c.Run(t, changeUser("other", "wrong", "shop"), pt.Expect([]byte{1, protocol.AuthFull}),
 		pt.Reply([]byte{protocol.AuthRequestPublicKey}), func(c *pt.Conn) error { _, err := c.ReadPayload(); return err },
 		pt.Reply(make([]byte, 256)), pt.ExpectError(1045), pt.ExpectClosed())
-	r.stop()
+	r.Stop()
 	want := []string{"open app ", "close app", "open other shop", "close other"}
 	if got := trace.seen(); !slices.Equal(got, want) {
 		t.Errorf("chains: %q, want %q", got, want)
@@ -84,8 +84,8 @@ func TestChangeUser(t *testing.T) {
 }
 
 func TestChangeUserToAnotherPlugin(t *testing.T) {
-	srv := servingAs(t, pt.MariaDB(), answerOK())
-	c := run(t, srv.Addr, options{}).session()
+	srv := pipelinetest.Backend(t, pt.MariaDB(), pipelinetest.AnswerOK())
+	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 	c.Run(t, func(c *pt.Conn) error {
 		request := protocol.ChangeUser{User: "other", AuthPlugin: "dialog", Collation: 45}
 		return c.WritePacket(0, request.Append(nil, c.Caps))
@@ -108,8 +108,8 @@ func TestResetConnectionKeepsTheConnection(t *testing.T) {
 		pt.ExpectCommand(protocol.ComResetConnection), pt.ReplyOK(protocol.OK{}),
 		pt.ExpectQuery("after"), pt.ReplyOK(protocol.OK{}))
 	trace := &tracer{}
-	r := run(t, srv.Addr, options{filters: []pipeline.Filter{trace}})
-	c := r.session()
+	r := run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{trace}})
+	c := r.Session()
 	c.Run(t, pt.Query("before"), pt.ExpectOK(), pt.Send(protocol.ComResetConnection, ""), pt.ExpectOK(),
 		pt.Query("after"), pt.ExpectOK())
 	want := []string{"open app ", "close app", "open app "}
@@ -143,13 +143,13 @@ func TestSchema(t *testing.T) {
 		changed := protocol.OK{
 			Status: protocol.StatusSessionStateChange, SessionState: []byte("\x01\x05\x04shop"),
 		}
-		srv := serving(t, pt.ExpectQuery("x"), pt.ReplyOK(changed), answerOK())
-		run(t, srv.Addr, options{filters: []pipeline.Filter{watch}}).session().Run(t,
+		srv := serving(t, pt.ExpectQuery("x"), pt.ReplyOK(changed), pipelinetest.AnswerOK())
+		run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{watch}}).Session().Run(t,
 			pt.Query("x"), pt.ExpectOK(), schema("shop"))
 	})
 	t.Run("not tracked", func(t *testing.T) {
-		srv := serving(t, answerOK())
-		c := pt.Dial(t, run(t, srv.Addr, options{filters: []pipeline.Filter{watch}}).addr)
+		srv := serving(t, pipelinetest.AnswerOK())
+		c := pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{watch}}).Addr)
 		c.Run(t, pt.LoginAs(protocol.Login{User: "app", Schema: "first", Capabilities: protocol.ClientProtocol41 |
 			protocol.ClientSecureConnection | protocol.ClientPluginAuth | protocol.ClientConnectWithDB}, "secret"),
 			schema("first"), pt.Send(protocol.ComInitDB, "second"), pt.ExpectOK(), schema("second"),
@@ -160,11 +160,11 @@ func TestSchema(t *testing.T) {
 
 func TestShutdown(t *testing.T) {
 	t.Run("idle clients are told", func(t *testing.T) {
-		srv := serving(t, answerOK())
-		r := run(t, srv.Addr, options{})
-		c := r.session()
+		srv := serving(t, pipelinetest.AnswerOK())
+		r := run(t, srv.Addr, pipelinetest.Options{})
+		c := r.Session()
 		c.Run(t, pt.Query("x"), pt.ExpectOK())
-		r.stop()
+		r.Stop()
 		c.Seq = 1 // the client takes it for the answer to its next command
 		c.Run(t, pt.ExpectError(1053, "Server shutdown in progress"), pt.ExpectClosed())
 	})
@@ -172,12 +172,12 @@ func TestShutdown(t *testing.T) {
 		asked, answer := make(chan struct{}), make(chan struct{})
 		srv := serving(t, pt.ExpectQuery("slow"), func(*pt.Conn) error { close(asked); <-answer; return nil },
 			pt.ReplyOK(protocol.OK{}), pt.Silence())
-		r := run(t, srv.Addr, options{})
-		c := r.session()
+		r := run(t, srv.Addr, pipelinetest.Options{})
+		c := r.Session()
 		c.Run(t, pt.Query("slow"))
 		<-asked
-		go r.stop()
-		r.log.await(t, "shutting down")
+		go r.Stop()
+		r.AwaitLog("shutting down")
 		close(answer)
 		c.Run(t, pt.ExpectOK())
 		c.Seq = 1
@@ -186,27 +186,27 @@ func TestShutdown(t *testing.T) {
 	t.Run("a statement that takes too long is cut off", func(t *testing.T) {
 		asked := make(chan struct{})
 		srv := serving(t, pt.ExpectQuery("slow"), func(*pt.Conn) error { close(asked); return nil }, pt.Silence())
-		r := run(t, srv.Addr, options{shutdown: 50 * time.Millisecond})
-		c := r.session()
+		r := run(t, srv.Addr, pipelinetest.Options{ShutdownTimeout: 50 * time.Millisecond})
+		c := r.Session()
 		c.Run(t, pt.Query("slow"))
 		<-asked
-		r.stop()
+		r.Stop()
 		c.Run(t, pt.ExpectError(1053), pt.ExpectClosed())
 		srv.Wait(2)
 	})
 	t.Run("a client that is logging in is cut off", func(t *testing.T) {
-		srv := serving(t, answerOK())
-		r := run(t, srv.Addr, options{})
-		c := pt.Dial(t, r.addr)
+		srv := serving(t, pipelinetest.AnswerOK())
+		r := run(t, srv.Addr, pipelinetest.Options{})
+		c := pt.Dial(t, r.Addr)
 		c.Run(t, pt.ReadGreeting())
-		r.stop()
+		r.Stop()
 		c.Run(t, pt.Silence())
 	})
 }
 
 // TestNothingIsLeftBehind: after sessions that ended in every way, no descriptor and no goroutine is left.
 func TestNothingIsLeftBehind(t *testing.T) {
-	goroutines, fds := runtime.NumGoroutine(), descriptors(t)
+	before, descriptors := pipelinetest.Goroutines(), pipelinetest.Descriptors(t)
 	srv := pt.NewServer(t, func(n int) []pt.Step {
 		login := []pt.Step{pt.Greet(pt.MariaDB()), pt.AcceptLogin()}
 		switch {
@@ -221,9 +221,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		}
 		return []pt.Step{pt.Greet(pt.MariaDB()), pt.ReadLogin(), pt.ReplyError(1045, "28000", "no")}
 	})
-	r := run(t, srv.Addr, options{})
+	r := run(t, srv.Addr, pipelinetest.Options{})
 	for i := range 80 {
-		c := pt.Dial(t, r.addr)
+		c := pt.Dial(t, r.Addr)
 		if i%5 == 0 {
 			c.Run(t, pt.ReadGreeting(), pt.CloseInside(make([]byte, 50), 20))
 			continue
@@ -236,14 +236,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		}
 		_ = c.Close()
 	}
-	r.stop()
+	r.Stop()
 	srv.Close()
-	eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines && descriptors(t) <= fds }, func() string {
-		buf := make([]byte, 1<<20)
-		return fmt.Sprintf("%d goroutines, %d before; %d descriptors, %d before\n%s", runtime.NumGoroutine(), goroutines,
-			descriptors(t), fds, buf[:runtime.Stack(buf, true)])
-	})
-	if strings.Contains(r.log.String(), "panic") {
-		t.Error(r.log.String())
+	pipelinetest.NothingLeft(t, before, descriptors)
+	if strings.Contains(r.Log.String(), "panic") {
+		t.Error(r.Log.String())
 	}
 }

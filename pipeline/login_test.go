@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
 	"github.com/weirproxy/weir/protocol"
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
 )
@@ -22,8 +23,8 @@ func refused(code uint16, message string) pt.Step {
 }
 
 func TestLoginRefused(t *testing.T) {
-	srv := serving(t, answerOK())
-	r := run(t, srv.Addr, options{users: []pipeline.UserConfig{
+	srv := serving(t, pipelinetest.AnswerOK())
+	r := run(t, srv.Addr, pipelinetest.Options{Users: []pipeline.UserConfig{
 		user("app", "secret"), user("nobody", ""), {Name: "far", Host: "10.%", Password: "secret"},
 	}})
 	login := func(user, plugin, password string) pt.Step {
@@ -55,12 +56,12 @@ func TestLoginRefused(t *testing.T) {
 	}
 	for name, l := range cases {
 		t.Run(name, func(t *testing.T) {
-			pt.Dial(t, r.addr).Run(t, login(l.user, native, l.password), refused(1045, fmt.Sprintf(
+			pt.Dial(t, r.Addr).Run(t, login(l.user, native, l.password), refused(1045, fmt.Sprintf(
 				"Access denied for user '%s'@'127.0.0.1' (using password: %s)", l.user, l.using)))
 		})
 	}
 	t.Run("wrong password by caching_sha2_password", func(t *testing.T) {
-		c := pt.Dial(t, r.addr)
+		c := pt.Dial(t, r.Addr)
 		c.Run(t, login("app", protocol.CachingSha2Password, "wrong"), pt.Expect([]byte{1, protocol.AuthFull}))
 		c.Run(t, pt.Reply([]byte{protocol.AuthRequestPublicKey}), func(c *pt.Conn) error {
 			pem, err := c.ReadPayload()
@@ -75,7 +76,7 @@ func TestLoginRefused(t *testing.T) {
 		}, pt.ExpectError(1045), pt.ExpectClosed())
 	})
 	t.Run("rubbish in full authentication", func(t *testing.T) {
-		c := pt.Dial(t, r.addr)
+		c := pt.Dial(t, r.Addr)
 		c.Run(t, login("app", protocol.CachingSha2Password, "wrong"), pt.Expect([]byte{1, protocol.AuthFull}),
 			pt.Reply([]byte("secret\x00")), pt.ExpectError(1045), pt.ExpectClosed())
 	})
@@ -85,8 +86,8 @@ func TestLoginRefused(t *testing.T) {
 }
 
 func TestBadLogin(t *testing.T) {
-	srv := serving(t, answerOK())
-	r := run(t, srv.Addr, options{listener: func(c *pipeline.ListenerConfig) { c.LoginTimeout = 500 * time.Millisecond }})
+	srv := serving(t, pipelinetest.AnswerOK())
+	r := run(t, srv.Addr, pipelinetest.Options{Listener: func(c *pipeline.ListenerConfig) { c.LoginTimeout = 500 * time.Millisecond }})
 	badHandshake := refused(1043, "Bad handshake")
 	cases := map[string][]pt.Step{
 		"garbage":             {pt.Lie(30, []byte("GET / HTTP/1.1\r\nHost: example")), pt.ExpectClosed()},
@@ -105,7 +106,7 @@ func TestBadLogin(t *testing.T) {
 	}
 	for name, steps := range cases {
 		t.Run(name, func(t *testing.T) {
-			c := pt.Dial(t, r.addr)
+			c := pt.Dial(t, r.Addr)
 			c.Run(t, pt.ReadGreeting())
 			if name == "an HTTP request" {
 				c.Seq = 'T' + 1 // its fourth byte stands where the number does
@@ -114,8 +115,8 @@ func TestBadLogin(t *testing.T) {
 			c.Run(t, steps...)
 		})
 	}
-	r.session().Run(t, pt.Query("still there"), pt.ExpectOK())
-	r.log.await(t, "login took too long")
+	r.Session().Run(t, pt.Query("still there"), pt.ExpectOK())
+	r.AwaitLog("login took too long")
 }
 
 // TestLoginPlugins logs in at both ends by every way there is.
@@ -140,9 +141,9 @@ func TestLoginPlugins(t *testing.T) {
 				if n == 0 {
 					return []pt.Step{pt.Greet(s.greeting), pt.ExpectClosed()}
 				}
-				return append(append([]pt.Step{pt.Greet(s.greeting)}, s.login...), answerOK())
+				return append(append([]pt.Step{pt.Greet(s.greeting)}, s.login...), pipelinetest.AnswerOK())
 			})
-			run(t, srv.Addr, options{}).session().Run(t, pt.Query("x"), pt.ExpectOK())
+			run(t, srv.Addr, pipelinetest.Options{}).Session().Run(t, pt.Query("x"), pt.ExpectOK())
 		})
 	}
 	t.Run("server wants a plugin that Weir does not know", func(t *testing.T) {
@@ -152,14 +153,14 @@ func TestLoginPlugins(t *testing.T) {
 			}
 			return []pt.Step{pt.Greet(pt.MariaDB()), pt.ReadLogin(), pt.Reply((&protocol.AuthSwitch{Plugin: "dialog"}).Append(nil)), pt.ExpectClosed()}
 		})
-		err := pt.Login("app", "secret")(pt.Dial(t, run(t, srv.Addr, options{}).addr))
+		err := pt.Login("app", "secret")(pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{}).Addr))
 		if err == nil || !strings.Contains(err.Error(), `"dialog"`) {
 			t.Errorf("the client is told %v", err)
 		}
 	})
 	t.Run("client's own plugin", func(t *testing.T) {
-		srv := servingAs(t, pt.MariaDB(), answerOK())
-		addr := run(t, srv.Addr, options{}).addr
+		srv := pipelinetest.Backend(t, pt.MariaDB(), pipelinetest.AnswerOK())
+		addr := run(t, srv.Addr, pipelinetest.Options{}).Addr
 		for _, l := range []protocol.Login{
 			{AuthPlugin: protocol.CachingSha2Password}, // no response: it was greeted for the other
 			{AuthPlugin: "dialog", AuthResponse: []byte("whatever")},
@@ -169,8 +170,8 @@ func TestLoginPlugins(t *testing.T) {
 		}
 	})
 	t.Run("client, full authentication", func(t *testing.T) {
-		srv := servingAs(t, pt.MySQL(), answerOK())
-		c := pt.Dial(t, run(t, srv.Addr, options{}).addr)
+		srv := pipelinetest.Backend(t, pt.MySQL(), pipelinetest.AnswerOK())
+		c := pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{}).Addr)
 		// A response that is wrong, and a right password afterwards: as after a change of password.
 		c.Run(t, pt.LoginAs(protocol.Login{
 			User: "app", Capabilities: 1<<32 - 1&^protocol.ClientSSL&^protocol.ClientConnectWithDB,
@@ -179,8 +180,8 @@ func TestLoginPlugins(t *testing.T) {
 	})
 	t.Run("empty password", func(t *testing.T) {
 		for _, g := range []protocol.Greeting{pt.MariaDB(), pt.MySQL()} {
-			srv := servingAs(t, g, answerOK())
-			pt.Dial(t, run(t, srv.Addr, options{}).addr).Run(t, pt.Login("nobody", ""), pt.Query("x"), pt.ExpectOK())
+			srv := pipelinetest.Backend(t, g, pipelinetest.AnswerOK())
+			pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{}).Addr).Run(t, pt.Login("nobody", ""), pt.Query("x"), pt.ExpectOK())
 		}
 	})
 }
@@ -196,8 +197,8 @@ func TestCapabilities(t *testing.T) {
 	got := make(chan *pt.Conn, 1)
 	g := pt.MariaDB()
 	g.Capabilities |= protocol.ClientCompress | protocol.ClientSSL | protocol.MariaDBClientBulkUnitResults
-	srv := servingAs(t, g, func(c *pt.Conn) error { got <- c; return nil }, answerOK())
-	c := pt.Dial(t, run(t, srv.Addr, options{}).addr)
+	srv := pipelinetest.Backend(t, g, func(c *pt.Conn) error { got <- c; return nil }, pipelinetest.AnswerOK())
+	c := pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{}).Addr)
 	c.Run(t, pt.ReadGreeting())
 	if extra := c.Greeting.Capabilities & (protocol.ClientCompress | protocol.ClientSSL); extra != 0 {
 		t.Errorf("the client is offered %v", extra)
@@ -230,7 +231,7 @@ func TestCapabilities(t *testing.T) {
 
 func TestNoServer(t *testing.T) {
 	t.Run("nobody there", func(t *testing.T) {
-		err := pt.Login("app", "secret")(pt.Dial(t, run(t, freeAddress(t), options{}).addr))
+		err := pt.Login("app", "secret")(pt.Dial(t, run(t, freeAddress(t), pipelinetest.Options{}).Addr))
 		if err == nil || !strings.Contains(err.Error(), "ERROR 2003 (HY000): Can't connect to a server") ||
 			!strings.Contains(err.Error(), "db1") {
 			t.Errorf("the client is told %v", err)
@@ -240,7 +241,7 @@ func TestNoServer(t *testing.T) {
 		srv := pt.NewServer(t, func(int) []pt.Step {
 			return []pt.Step{pt.Packet(0, (&protocol.SQLError{Code: 1040, Message: "Too many connections"}).Append(nil))}
 		})
-		pt.Dial(t, run(t, srv.Addr, options{}).addr).Run(t, pt.ExpectError(1040, "Too many connections"))
+		pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{}).Addr).Run(t, pt.ExpectError(1040, "Too many connections"))
 	})
 	t.Run("the server refuses the user", func(t *testing.T) {
 		srv := pt.NewServer(t, func(n int) []pt.Step {
@@ -249,7 +250,7 @@ func TestNoServer(t *testing.T) {
 			}
 			return []pt.Step{pt.Greet(pt.MariaDB()), pt.ReadLogin(), pt.ReplyError(1049, "42000", "Unknown database 'x'")}
 		})
-		c := pt.Dial(t, run(t, srv.Addr, options{}).addr)
+		c := pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{}).Addr)
 		err := pt.Login("app", "secret")(c)
 		if err == nil || !strings.Contains(err.Error(), "ERROR 1049 (42000): Unknown database 'x'") {
 			t.Errorf("the client is told %v", err)
@@ -257,7 +258,7 @@ func TestNoServer(t *testing.T) {
 	})
 	t.Run("rubbish for a greeting", func(t *testing.T) {
 		srv := pt.NewServer(t, func(int) []pt.Step { return []pt.Step{pt.Raw([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"))} })
-		c := pt.Dial(t, run(t, srv.Addr, options{}).addr)
+		c := pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{}).Addr)
 		if err := pt.ReadGreeting()(c); err == nil || !strings.Contains(err.Error(), "db1") {
 			t.Errorf("the client is told %v", err)
 		}
@@ -265,20 +266,20 @@ func TestNoServer(t *testing.T) {
 }
 
 func TestMaxConnections(t *testing.T) {
-	srv := serving(t, answerOK())
-	r := run(t, srv.Addr, options{listener: func(c *pipeline.ListenerConfig) { c.MaxConnections = 2 }})
-	first := r.session()
-	r.session()
-	pt.Dial(t, r.addr).Run(t, refused(1040, "Too many connections"))
+	srv := serving(t, pipelinetest.AnswerOK())
+	r := run(t, srv.Addr, pipelinetest.Options{Listener: func(c *pipeline.ListenerConfig) { c.MaxConnections = 2 }})
+	first := r.Session()
+	r.Session()
+	pt.Dial(t, r.Addr).Run(t, refused(1040, "Too many connections"))
 	_ = first.Close()
 	err := errors.New("not tried")
-	eventually(t, func() bool {
-		c := pt.Dial(t, r.addr)
+	pipelinetest.Eventually(t, func() bool {
+		c := pt.Dial(t, r.Addr)
 		if err = pt.Login("app", "secret")(c); err != nil {
 			_ = c.Close()
 		}
 		return err == nil
-	}, func() string { return "a client that has left is still counted: " + err.Error() + r.log.String() })
+	}, func() string { return "a client that has left is still counted: " + err.Error() + r.Log.String() })
 }
 
 func TestUnixSocket(t *testing.T) {
@@ -290,10 +291,10 @@ func TestUnixSocket(t *testing.T) {
 	}
 	stale.SetUnlinkOnClose(false)
 	_ = stale.Close()
-	srv := serving(t, answerOK())
-	run(t, srv.Addr, options{
-		listener: func(c *pipeline.ListenerConfig) { c.Address, c.Socket, c.SocketMode = "", path, "0600" },
-		users:    []pipeline.UserConfig{{Name: "app", Host: "localhost", Password: "secret"}},
+	srv := serving(t, pipelinetest.AnswerOK())
+	run(t, srv.Addr, pipelinetest.Options{
+		Listener: func(c *pipeline.ListenerConfig) { c.Address, c.Socket, c.SocketMode = "", path, "0600" },
+		Users:    []pipeline.UserConfig{{Name: "app", Host: "localhost", Password: "secret"}},
 	})
 	pt.Dial(t, path).Run(t, pt.Login("app", "secret"), pt.Query("x"), pt.ExpectOK())
 }

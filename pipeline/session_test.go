@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
 	"github.com/weirproxy/weir/protocol"
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
 )
@@ -23,7 +24,7 @@ func TestStatement(t *testing.T) {
 		pt.ExpectQuery("bad"), pt.ReplyError(1064, "42000", "syntax"),
 		pt.ExpectCommand(protocol.ComQuit),
 	)
-	c := run(t, srv.Addr, options{}).session()
+	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 	c.Run(t, pt.Query("SELECT 1"), pt.ExpectRows([]string{"one"}, []string{"two"}))
 	c.Run(t, pt.Send(protocol.ComPing, ""), pt.ExpectOK())
 	c.Run(t, pt.Send(protocol.ComStmtClose, "\x01\x00\x00\x00"))
@@ -42,7 +43,7 @@ func TestPipelinedCommandsAreAnsweredInOrder(t *testing.T) {
 		all = protocol.AppendPacket(all, 0, append([]byte{protocol.ComQuery}, text...))
 	}
 	srv := serving(t, steps...)
-	c := run(t, srv.Addr, options{}).session()
+	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 	c.Run(t, pt.Raw(all))
 	for i := range n {
 		c.Seq = 1
@@ -52,7 +53,7 @@ func TestPipelinedCommandsAreAnsweredInOrder(t *testing.T) {
 
 func TestUnknownCommandPasses(t *testing.T) {
 	srv := serving(t, pt.ExpectCommand(0x99, "what"), pt.ReplyError(1047, "08S01", "Unknown command"))
-	c := run(t, srv.Addr, options{}).session()
+	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 	c.Run(t, pt.Send(0x99, "what"), pt.ExpectError(1047, "Unknown command"))
 }
 
@@ -64,7 +65,7 @@ func TestEmptyPacketIsTheServersToRefuse(t *testing.T) {
 		}
 		return pt.ReplyError(1047, "08S01", "Unknown command")(c)
 	})
-	c := run(t, srv.Addr, options{}).session()
+	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 	c.Run(t, pt.Raw([]byte{0, 0, 0, 0}), func(c *pt.Conn) error { c.Seq = 1; return nil }, pt.ExpectError(1047))
 }
 
@@ -77,7 +78,7 @@ func TestLongCommandsAndReplies(t *testing.T) {
 			srv := serving(t,
 				pt.ExpectQuery(text), pt.ReplyRows([]string{"v"}, []string{value}, []string{"short"}),
 				pt.ExpectQuery("after"), pt.ReplyOK(protocol.OK{}))
-			c := run(t, srv.Addr, options{}).session()
+			c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 			c.Run(t, pt.Query(text), pt.ExpectRows([]string{value}, []string{"short"}))
 			c.Run(t, pt.Query("after"), pt.ExpectOK())
 		})
@@ -99,7 +100,7 @@ func TestLocalInfile(t *testing.T) {
 		},
 		pt.ReplyOK(protocol.OK{AffectedRows: 3}),
 		pt.ExpectQuery("after"), pt.ReplyOK(protocol.OK{}))
-	c := run(t, srv.Addr, options{}).session()
+	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 	c.Run(t, pt.Query("LOAD"), pt.Expect([]byte("\xfbfile")))
 	for _, part := range parts {
 		c.Run(t, pt.Reply([]byte(part)))
@@ -109,24 +110,24 @@ func TestLocalInfile(t *testing.T) {
 
 func TestWrongSequenceNumber(t *testing.T) {
 	srv := serving(t, pt.Silence())
-	r := run(t, srv.Addr, options{})
-	c := r.session()
+	r := run(t, srv.Addr, pipelinetest.Options{})
+	c := r.Session()
 	c.Run(t, pt.Packet(5, []byte{protocol.ComPing}), func(c *pt.Conn) error { c.Seq = 6; return nil },
 		pt.ExpectError(1156, "Got packets out of order"), pt.ExpectClosed())
-	r.log.await(t, "packets out of order")
+	r.AwaitLog("packets out of order")
 	srv.Wait(2)
 }
 
 func TestClientLeavesInsideACommand(t *testing.T) {
 	srv := serving(t, pt.Silence())
-	r := run(t, srv.Addr, options{})
+	r := run(t, srv.Addr, pipelinetest.Options{})
 	for name, step := range map[string]pt.Step{
 		"header": pt.CloseInside([]byte{protocol.ComQuery, 'x'}, 2),
 		"short":  pt.CloseInside([]byte{protocol.ComQuery, 'x'}, 5),
 		"long":   pt.CloseInside(make([]byte, 1<<20), 1<<19),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r.session().Run(t, step)
+			r.Session().Run(t, step)
 			srv.Wait(1)
 		})
 	}
@@ -135,7 +136,7 @@ func TestClientLeavesInsideACommand(t *testing.T) {
 func TestClientHangsUpInAStatement(t *testing.T) {
 	asked := make(chan struct{})
 	srv := serving(t, pt.ExpectQuery("SELECT SLEEP(1000)"), func(*pt.Conn) error { close(asked); return nil }, pt.Silence())
-	c := run(t, srv.Addr, options{}).session()
+	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 	c.Run(t, pt.Query("SELECT SLEEP(1000)"))
 	<-asked
 	_ = c.Close()
@@ -156,11 +157,11 @@ func TestClientThatNeverReads(t *testing.T) {
 			}
 		}
 	})
-	r := run(t, srv.Addr, options{listener: func(c *pipeline.ListenerConfig) { c.WriteTimeout = 200 * time.Millisecond }})
-	c := r.session()
+	r := run(t, srv.Addr, pipelinetest.Options{Listener: func(c *pipeline.ListenerConfig) { c.WriteTimeout = 200 * time.Millisecond }})
+	c := r.Session()
 	c.Run(t, pt.Query("SELECT all"))
 	srv.Wait(2)
-	r.log.await(t, "sending a reply")
+	r.AwaitLog("sending a reply")
 }
 
 func TestServerDies(t *testing.T) {
@@ -170,19 +171,19 @@ func TestServerDies(t *testing.T) {
 	}
 	t.Run("before a reply", func(t *testing.T) {
 		srv := serving(t, pt.ExpectQuery("q"), pt.Close())
-		r := run(t, srv.Addr, options{})
-		r.session().Run(t, pt.Query("q"),
+		r := run(t, srv.Addr, pipelinetest.Options{})
+		r.Session().Run(t, pt.Query("q"),
 			pt.ExpectError(2013, "Lost connection to server db1 during query"), pt.ExpectClosed())
-		r.log.await(t, "server lost: server db1 ("+srv.Addr+"): it closed the connection")
+		r.AwaitLog("server lost: server db1 (" + srv.Addr + "): it closed the connection")
 	})
 	t.Run("by reset", func(t *testing.T) {
 		srv := serving(t, pt.ExpectQuery("q"), pt.Reset())
-		r := run(t, srv.Addr, options{})
-		r.session().Run(t, pt.Query("q"), pt.ExpectError(2013), pt.ExpectClosed())
+		r := run(t, srv.Addr, pipelinetest.Options{})
+		r.Session().Run(t, pt.Query("q"), pt.ExpectError(2013), pt.ExpectClosed())
 	})
 	t.Run("between rows", func(t *testing.T) {
 		srv := serving(t, pt.ExpectQuery("q"), func(c *pt.Conn) error { return pt.Reply(rows(c, 2)...)(c) }, pt.Close())
-		c := run(t, srv.Addr, options{}).session()
+		c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 		c.Run(t, pt.Query("q"), func(c *pt.Conn) error {
 			_, err := c.ReadRows()
 			var e *protocol.SQLError
@@ -196,7 +197,7 @@ func TestServerDies(t *testing.T) {
 		srv := serving(t, pt.ExpectQuery("q"),
 			func(c *pt.Conn) error { return pt.Reply(rows(c, 2)...)(c) },
 			pt.CloseInside(protocol.AppendLenencString(nil, "half a row"), 7))
-		c := run(t, srv.Addr, options{}).session()
+		c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 		c.Run(t, pt.Query("q"), func(c *pt.Conn) error {
 			rows, err := c.ReadRows()
 			var e *protocol.SQLError
@@ -210,7 +211,7 @@ func TestServerDies(t *testing.T) {
 		srv := serving(t, pt.ExpectQuery("q"),
 			func(c *pt.Conn) error { return pt.Reply(rows(c, 0)...)(c) },
 			pt.CloseInside(protocol.AppendLenencString(nil, strings.Repeat("x", 1<<20)), 1<<19))
-		c := run(t, srv.Addr, options{}).session()
+		c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 		c.Run(t, pt.Query("q"), func(c *pt.Conn) error {
 			if _, err := c.ReadRows(); !errors.Is(err, io.ErrUnexpectedEOF) {
 				return fmt.Errorf("half a row is followed by %v", err)
@@ -220,13 +221,13 @@ func TestServerDies(t *testing.T) {
 	})
 	t.Run("while idle", func(t *testing.T) {
 		srv := serving(t, pt.Close())
-		run(t, srv.Addr, options{}).session().Run(t, pt.ExpectClosed())
+		run(t, srv.Addr, pipelinetest.Options{}).Session().Run(t, pt.ExpectClosed())
 	})
 	t.Run("while idle, saying why", func(t *testing.T) {
 		idle := make(chan struct{})
 		srv := serving(t, func(*pt.Conn) error { <-idle; return nil },
 			pt.Packet(1, (&protocol.SQLError{Code: 4031, State: "HY000", Message: "too long"}).Append(nil)))
-		c := run(t, srv.Addr, options{}).session()
+		c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 		close(idle)
 		c.Seq = 1
 		c.Run(t, pt.ExpectError(4031, "too long"), pt.ExpectClosed())
@@ -244,16 +245,16 @@ func TestServerAnswersNonsense(t *testing.T) {
 	for name, step := range cases {
 		t.Run(name, func(t *testing.T) {
 			srv := serving(t, pt.ExpectQuery("q"), step, pt.Silence())
-			r := run(t, srv.Addr, options{})
-			r.session().Run(t, pt.Query("q"), pt.ExpectError(2013, "Malformed packet from server db1"), pt.ExpectClosed())
+			r := run(t, srv.Addr, pipelinetest.Options{})
+			r.Session().Run(t, pt.Query("q"), pt.ExpectError(2013, "Malformed packet from server db1"), pt.ExpectClosed())
 			srv.Wait(2)
-			r.log.await(t, "server db1")
+			r.AwaitLog("server db1")
 		})
 	}
 	t.Run("more than was asked for", func(t *testing.T) {
 		ok := protocol.AppendPacket(nil, 1, []byte{0, 0, 0, 2, 0, 0, 0})
 		srv := serving(t, pt.ExpectQuery("q"), pt.Raw(append(ok, ok...)), pt.Silence())
-		run(t, srv.Addr, options{}).session().Run(t, pt.Query("q"), pt.ExpectOK(), pt.ExpectClosed())
+		run(t, srv.Addr, pipelinetest.Options{}).Session().Run(t, pt.Query("q"), pt.ExpectOK(), pt.ExpectClosed())
 		srv.Wait(2)
 	})
 }
@@ -285,8 +286,8 @@ func TestHandlerFaults(t *testing.T) {
 	}
 	for name, h := range handlers {
 		t.Run(name, func(t *testing.T) {
-			srv := serving(t, answerOK())
-			r := run(t, srv.Addr, options{filters: []pipeline.Filter{
+			srv := serving(t, pipelinetest.AnswerOK())
+			r := run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{
 				filter(func(_ *pipeline.Session, next pipeline.Handler) (pipeline.Handler, error) {
 					return pipeline.HandlerFunc(func(ctx context.Context, w pipeline.ReplyWriter, c *pipeline.Command) error {
 						if c.Com() == protocol.ComPing {
@@ -296,8 +297,8 @@ func TestHandlerFaults(t *testing.T) {
 					}), nil
 				}),
 			}})
-			other := r.session()
-			r.session().Run(t, pt.Query("x"), pt.ExpectOK(), pt.Send(protocol.ComPing, ""),
+			other := r.Session()
+			r.Session().Run(t, pt.Query("x"), pt.ExpectOK(), pt.Send(protocol.ComPing, ""),
 				pt.ExpectError(h.code, h.text), pt.ExpectClosed())
 			other.Run(t, pt.Query("y"), pt.ExpectOK())
 		})
@@ -307,7 +308,7 @@ func TestHandlerFaults(t *testing.T) {
 // TestFilterAnswers: a filter that answers needs no server, and one that changes rows may change their number.
 func TestFilterAnswers(t *testing.T) {
 	srv := serving(t, pt.ExpectQuery("rows"), pt.ReplyRows([]string{"v"}, []string{"1"}, []string{"2"}))
-	r := run(t, srv.Addr, options{filters: []pipeline.Filter{
+	r := run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{
 		filter(func(_ *pipeline.Session, next pipeline.Handler) (pipeline.Handler, error) {
 			return pipeline.HandlerFunc(func(ctx context.Context, w pipeline.ReplyWriter, c *pipeline.Command) error {
 				if text, ok := c.Text(); ok && string(text) == "no" {
@@ -317,7 +318,7 @@ func TestFilterAnswers(t *testing.T) {
 			}), nil
 		}),
 	}})
-	c := r.session()
+	c := r.Session()
 	c.Run(t, pt.Query("no"), pt.ExpectError(1290, "not here"))
 	c.Run(t, pt.Query("rows"), pt.ExpectRows([]string{"1"}, []string{"1"}, []string{"2"}, []string{"2"}))
 }

@@ -33,7 +33,7 @@ func checkConcurrent(t testing.TB, s subject) {
 }
 
 func checkGoroutines(t testing.TB, s subject) {
-	before := goroutines()
+	before := Goroutines()
 	p := Start(t, s.kind, s.config)
 	unused := p.Open(t, Session(1), Always(OK(0, 0)))
 	used := p.Open(t, Session(2), Always(OK(0, 0)))
@@ -48,7 +48,7 @@ func checkGoroutines(t testing.TB, s subject) {
 	var left []string
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		left = left[:0]
-		for id, stack := range goroutines() {
+		for id, stack := range Goroutines() {
 			if _, old := before[id]; !old {
 				left = append(left, stack)
 			}
@@ -63,8 +63,8 @@ func checkGoroutines(t testing.TB, s subject) {
 	}
 }
 
-// goroutines returns the stacks of all goroutines by their ids.
-func goroutines() map[string]string {
+// Goroutines returns the stacks of all goroutines by their ids.
+func Goroutines() map[string]string {
 	buf := make([]byte, 1<<20)
 	all := make(map[string]string)
 	for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
