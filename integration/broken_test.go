@@ -91,7 +91,7 @@ func TestServerKilled(t *testing.T) {
 		t.Error("the idle client's next statement succeeded")
 	}
 	_, err := connect(t, weir.Addr)
-	wantError(t, err, 0, s.Addr)
+	wantError(t, err, protocol.CrConnHostError, "db1")
 
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)

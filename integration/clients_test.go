@@ -135,6 +135,7 @@ func shorten(s string) string {
 
 // arguments are what the scripts in clients/ are called with.
 func arguments(t *testing.T, script, addr, infile string) []string {
+	t.Helper()
 	host, port := split(t, addr)
 	return []string{
 		filepath.Join("clients", script), host, port, server.User, server.Password, server.Schema,

@@ -61,7 +61,12 @@ npm_client() {
 		return 1
 	fi
 	say "installing npm mysql2 $mysql2_version in $npm_dir"
-	npm install --silent --no-audit --no-fund --no-save --prefix "$npm_dir" "mysql2@$mysql2_version" >&2
+	if ! npm install --loglevel=error --no-audit --no-fund --no-save --prefix "$npm_dir" --cache "$npm_dir/.cache" \
+		"mysql2@$mysql2_version" >&2; then
+		say "install it with: npm install --prefix $npm_dir mysql2@$mysql2_version"
+		return 1
+	fi
+	rm -rf "$npm_dir/.cache"
 }
 
 # mysql_chroot builds a Debian unstable with MySQL's server in a folder of its own: stable Debian has none.

@@ -19,7 +19,9 @@ func TestLargeInBoundedMemory(t *testing.T) {
 		name string
 		run  func(*testing.T, *sql.Conn)
 	}{
-		{"rows of 17 MB", largeRows}, {"ten million rows", manyRows}, {"insert of 64 MiB", largeInsert},
+		{"rows of 17 MB", largeRows},
+		{"ten million rows", manyRows},
+		{"insert of 64 MiB", largeInsert},
 		{"a client that stops reading", stopsReading},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -44,6 +46,7 @@ const (
 )
 
 func largeRows(t *testing.T, conn *sql.Conn) {
+	t.Helper()
 	readLargeRows(t, query(t, conn, gigabyte))
 }
 
@@ -65,6 +68,7 @@ func readLargeRows(t *testing.T, rows *sql.Rows) {
 }
 
 func manyRows(t *testing.T, conn *sql.Conn) {
+	t.Helper()
 	const count = 10_000_000
 	rows := query(t, conn, "SELECT seq FROM seq_1_to_10000000")
 	n, sum := 0, 0
@@ -85,6 +89,7 @@ func manyRows(t *testing.T, conn *sql.Conn) {
 }
 
 func largeInsert(t *testing.T, conn *sql.Conn) {
+	t.Helper()
 	value := bytes.Repeat([]byte("0123456789abcdef"), 64<<20/16)
 	sum := md5.Sum(value)
 	execute(t, conn, "CREATE OR REPLACE TABLE large_insert (v LONGBLOB)")
@@ -102,6 +107,7 @@ func largeInsert(t *testing.T, conn *sql.Conn) {
 
 // stopsReading lets the server wait, and all of the result is still there afterwards.
 func stopsReading(t *testing.T, conn *sql.Conn) {
+	t.Helper()
 	rows := query(t, conn, gigabyte+" /* stops reading */")
 	direct := session(t, require(t, sharedMariaDB).Addr, "")
 	eventually(t, "the server waits for its client", func() bool {

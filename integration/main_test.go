@@ -63,7 +63,7 @@ var (
 )
 
 func template(t *server.Template, err error) (*server.Template, error) {
-	if t != nil {
+	if err == nil {
 		stops = append(stops, t.Remove)
 	}
 	return t, err

@@ -119,15 +119,15 @@ func (c *credential) full(conn packetConn, password string) (bool, error) {
 			return false, err
 		}
 	}
-	clear := ""
+	sentClear := ""
 	err = c.do(func() error {
 		key, err := loginKey()
 		if err == nil {
-			clear, err = protocol.DecryptPassword(sent, c.nonce, key)
+			sentClear, err = protocol.DecryptPassword(sent, c.nonce, key)
 		}
 		return err
 	})
-	return err == nil && subtle.ConstantTimeCompare([]byte(clear), []byte(password)) == 1, nil
+	return err == nil && subtle.ConstantTimeCompare([]byte(sentClear), []byte(password)) == 1, nil
 }
 
 // logIn answers a server's authentication requests until it accepts. It returns the payload of its OK packet, a

@@ -33,7 +33,7 @@ func (s *Session) changeUser(c *Command) error {
 	s.closeLinks()
 	s.account, s.user, s.schema = acc, acc.user, request.Schema
 	if request.Collation != 0 {
-		s.collation = uint8(request.Collation) //nolint:gosec // a login has room for the low byte only
+		s.collation = uint8(request.Collation)
 	}
 	if len(request.ConnectAttrs) > 0 {
 		s.connectAttrs = request.ConnectAttrs

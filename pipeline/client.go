@@ -105,7 +105,7 @@ func (c *client) nextCommand(cmd *Command) (more bool, err error) {
 
 // readError tells an end between commands from one inside.
 func (c *client) readError(err error) error {
-	if err == io.EOF && c.have > c.at {
+	if errors.Is(err, io.EOF) && c.have > c.at {
 		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("%w: %w", errClientGone, err)
@@ -202,7 +202,7 @@ func (c *client) nextBytes(want int) ([]byte, error) {
 // discardBody reads what a handler that answered without it has left of a command.
 func (c *client) discardBody() error {
 	for c.body == bodyCommand {
-		if _, err := c.Next(); err != nil && err != io.EOF {
+		if _, err := c.Next(); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 	}
@@ -230,7 +230,7 @@ func (c *client) WriteReply(p *protocol.Chunk) error {
 		c.anew = true
 		return c.writeNumbered(p.Data)
 	}
-	c.seq += uint8(packets) //nolint:gosec // sequence numbers wrap
+	c.seq += uint8(packets)
 	if p.Part != protocol.Whole {
 		if _, err := c.walk.Feed(b); err != nil {
 			return err

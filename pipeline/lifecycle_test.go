@@ -57,8 +57,10 @@ func TestChangeUser(t *testing.T) {
 		case 0:
 			return []pt.Step{pt.Greet(pt.MySQL()), pt.ExpectClosed()}
 		case 1:
-			return []pt.Step{pt.Greet(pt.MySQL()), pt.CheckLogin("app", "secret"), pt.ExpectQuery("before"),
-				pt.ReplyOK(protocol.OK{}), pt.ExpectCommand(protocol.ComQuit)}
+			return []pt.Step{
+				pt.Greet(pt.MySQL()), pt.CheckLogin("app", "secret"), pt.ExpectQuery("before"),
+				pt.ReplyOK(protocol.OK{}), pt.ExpectCommand(protocol.ComQuit),
+			}
 		}
 		return []pt.Step{pt.Greet(pt.MySQL()), pt.CheckLogin("other", "2nd"), func(c *pt.Conn) error {
 			if c.Login.Schema != "shop" {

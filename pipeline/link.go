@@ -94,8 +94,7 @@ func (l *Link) logIn(conn *packets, g *protocol.Greeting) error {
 	var err error
 	l.ok, err = logIn(conn, plugin, s.account.password, g.AuthData, l.Server.network == "unix")
 	if err != nil {
-		var refused *protocol.SQLError
-		if !errors.As(err, &refused) {
+		if _, ok := errors.AsType[*protocol.SQLError](err); !ok {
 			err = fmt.Errorf("logging in: %w", err)
 		}
 		return err
@@ -104,7 +103,7 @@ func (l *Link) logIn(conn *packets, g *protocol.Greeting) error {
 		return fmt.Errorf("bytes after its OK packet: %w", protocol.ErrMalformed)
 	}
 	// What the client sees of connection state is the server's from here on; results have the client's shape.
-	l.caps = l.caps&^(protocol.ClientConnectWithDB) | s.caps&protocol.ClientConnectWithDB
+	l.caps = l.caps&^protocol.ClientConnectWithDB | s.caps&protocol.ClientConnectWithDB
 	l.reader.Server = l.Server.Config.Name
 	return nil
 }
@@ -165,7 +164,7 @@ func (l *Link) send(c *Command, frames *protocol.Framer) error {
 func (l *Link) sendBody(c *Command, frames *protocol.Framer) error {
 	for {
 		b, err := c.Body.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -291,7 +290,7 @@ func (l *Link) fail(w ReplyWriter, err error, message string) error {
 	if side := (serverSide{}); errors.As(err, &side) {
 		err = side.error
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = errors.New("it closed the connection")
 	}
 	l.conn.Close()
@@ -335,7 +334,7 @@ func (l *Link) idleInput() error {
 	buf := l.s.worker.Small()
 	defer l.s.worker.PutSmall(buf)
 	n, err := l.conn.Read(buf)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = errors.New("it closed the connection")
 	}
 	if err == nil {

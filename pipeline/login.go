@@ -110,8 +110,7 @@ func (s *Session) uncount() {
 
 // noServer is what the client is told where no server serves it: the server's own words where one has refused.
 func noServer(err error) error {
-	var refused *protocol.SQLError
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*protocol.SQLError](err); ok {
 		return err
 	}
 	return fmt.Errorf("%w%w", &protocol.SQLError{

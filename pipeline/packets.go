@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -74,7 +75,7 @@ func (p *packets) fill(n int) error {
 		got, err := p.Read(p.buf[p.w:])
 		p.w += got
 		if err != nil {
-			if err == io.EOF && p.w > p.r {
+			if errors.Is(err, io.EOF) && p.w > p.r {
 				err = io.ErrUnexpectedEOF
 			}
 			return err

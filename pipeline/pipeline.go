@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/weirproxy/weir/protocol"
 )
@@ -25,8 +26,8 @@ func (p *Pipeline) Open(s *Session) (Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := len(p.filters) - 1; i >= 0; i-- {
-		if h, err = p.filters[i].Open(s, h); err != nil {
+	for _, v := range slices.Backward(p.filters) {
+		if h, err = v.Open(s, h); err != nil {
 			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,8 +57,8 @@ func (p *Process) Env(pipeline, name string) Env {
 // not start: it names the listener or step, and nothing is left running. Run may be called once.
 func (p *Process) Run(ctx context.Context) error {
 	defer func() {
-		for i := len(p.stops) - 1; i >= 0; i-- {
-			p.stops[i]()
+		for _, v := range slices.Backward(p.stops) {
+			v()
 		}
 	}()
 	for _, start := range p.starts {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/weirproxy/weir/protocol"
@@ -200,7 +201,7 @@ func (s *Session) finish(err error) {
 func (s *Session) close() {
 	closers := s.closers
 	s.closers = nil
-	for i := len(closers) - 1; i >= 0; i-- {
-		closers[i]()
+	for _, closer := range slices.Backward(closers) {
+		closer()
 	}
 }

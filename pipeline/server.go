@@ -97,8 +97,7 @@ func (srv *Server) dial(ctx context.Context) (*packets, *protocol.Greeting, erro
 
 // bareDialError takes the address away from what net says, since ServerError names it.
 func bareDialError(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err
 	}
 	return err

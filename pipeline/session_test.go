@@ -61,7 +61,7 @@ func TestEmptyPacketIsTheServersToRefuse(t *testing.T) {
 	srv := serving(t, pt.Raw(nil), func(c *pt.Conn) error {
 		_, payload, err := c.ReadPacket()
 		if err != nil || len(payload) != 0 {
-			return fmt.Errorf("% x: %v", payload, err)
+			return fmt.Errorf("% x: %w", payload, err)
 		}
 		return pt.ReplyError(1047, "08S01", "Unknown command")(c)
 	})
@@ -70,8 +70,10 @@ func TestEmptyPacketIsTheServersToRefuse(t *testing.T) {
 }
 
 func TestLongCommandsAndReplies(t *testing.T) {
-	for _, size := range []int{15 << 10, 16<<10 - 5, 16<<10 - 4, 16<<10 + 1, 100 << 10,
-		protocol.MaxPayload - 1, protocol.MaxPayload + 10} {
+	for _, size := range []int{
+		15 << 10, 16<<10 - 5, 16<<10 - 4, 16<<10 + 1, 100 << 10,
+		protocol.MaxPayload - 1, protocol.MaxPayload + 10,
+	} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			text := strings.Repeat("x", size)
 			value := strings.Repeat("y", size)
@@ -93,7 +95,7 @@ func TestLocalInfile(t *testing.T) {
 			for _, want := range parts {
 				got, err := c.ReadPayload()
 				if err != nil || string(got) != want {
-					return fmt.Errorf("part of %d bytes, want %d: %v", len(got), len(want), err)
+					return fmt.Errorf("part of %d bytes, want %d: %w", len(got), len(want), err)
 				}
 			}
 			return nil
@@ -188,7 +190,7 @@ func TestServerDies(t *testing.T) {
 			_, err := c.ReadRows()
 			var e *protocol.SQLError
 			if !errors.As(err, &e) || e.Code != 2013 {
-				return fmt.Errorf("rows ended with %v", err)
+				return fmt.Errorf("rows ended with %w", err)
 			}
 			return nil
 		}, pt.ExpectClosed())
@@ -202,7 +204,7 @@ func TestServerDies(t *testing.T) {
 			rows, err := c.ReadRows()
 			var e *protocol.SQLError
 			if !errors.As(err, &e) || e.Code != 2013 {
-				return fmt.Errorf("%d rows ended with %v", len(rows), err)
+				return fmt.Errorf("%d rows ended with %w", len(rows), err)
 			}
 			return nil
 		}, pt.ExpectClosed())
@@ -214,7 +216,7 @@ func TestServerDies(t *testing.T) {
 		c := run(t, srv.Addr, pipelinetest.Options{}).Session()
 		c.Run(t, pt.Query("q"), func(c *pt.Conn) error {
 			if _, err := c.ReadRows(); !errors.Is(err, io.ErrUnexpectedEOF) {
-				return fmt.Errorf("half a row is followed by %v", err)
+				return fmt.Errorf("half a row is followed by %w", err)
 			}
 			return nil
 		})

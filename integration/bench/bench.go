@@ -21,20 +21,11 @@ func bench(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	template, err := server.MariaDB()
-	if template != nil {
-		defer func() { err = errors.Join(err, template.Remove()) }()
-	}
+	database, err := startDatabase(o.database)
 	if err != nil {
 		return err
 	}
-	database, err := template.Start("--skip-log-bin", "--performance-schema=OFF", "--max-connections=7000",
-		"--back-log=1000", "--open-files-limit=16000", "--table-open-cache=2000", "--innodb-buffer-pool-size=512M",
-		"--skip-name-resolve")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, database.Stop()) }()
+	defer func() { err = errors.Join(err, database.Stop(), database.template.Remove()) }()
 	progress("filling a table of %d rows", tableSize)
 	if err := prepareTable(ctx, database.Addr); err != nil {
 		return err
@@ -58,6 +49,32 @@ func bench(ctx context.Context, o options) (err error) {
 		return errors.New("interrupted")
 	}
 	return r.failure()
+}
+
+// A database is a running server and what it was started from.
+type database struct {
+	*server.Server
+	template *server.Template
+}
+
+// startDatabase starts the private MariaDB, at a free address where addr is empty.
+func startDatabase(addr string) (*database, error) {
+	template, err := server.MariaDB()
+	if err != nil {
+		return nil, err
+	}
+	if addr == "" {
+		if addr, err = process.FreeAddress(); err != nil {
+			return nil, errors.Join(err, template.Remove())
+		}
+	}
+	s, err := template.StartAt(addr, "--skip-log-bin", "--performance-schema=OFF", "--max-connections=7000",
+		"--back-log=1000", "--open-files-limit=16000", "--table-open-cache=2000", "--innodb-buffer-pool-size=512M",
+		"--skip-name-resolve")
+	if err != nil {
+		return nil, errors.Join(err, template.Remove())
+	}
+	return &database{s, template}, nil
 }
 
 // measure runs the chosen workloads. What fails is noted, and the rest goes on.

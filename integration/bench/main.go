@@ -29,6 +29,7 @@ type options struct {
 	peers     []string
 	external  []*peer
 	sessions  int
+	database  string
 	weir      string
 	json      string
 }
@@ -56,6 +57,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 8, "alternating rounds of each workload")
 	f.DurationVar(&o.time, "time", 3*time.Second, "measured part of each run, in whole seconds")
 	f.IntVar(&o.sessions, "sessions", 5000, "idle sessions of the workload idle")
+	f.StringVar(&o.database, "database", "", "address of the private MariaDB, for a -peer to point at (default: a free one)")
 	f.StringVar(&o.weir, "weir", "bin/weir", "program to measure")
 	f.StringVar(&o.json, "json", "bench.json", "file to write the figures to; empty: none")
 	f.Func("threads", "numbers of clients (default 16,256)", func(s string) error {
@@ -71,7 +73,7 @@ func parse(args []string) (options, error) {
 	})
 	f.Func("workloads", "some of "+strings.Join(o.workloads, ","), choice(&o.workloads))
 	f.Func("peers", "some of "+strings.Join(o.peers, ","), choice(&o.peers))
-	f.Func("peer", "a further peer, already running, as name=host:port,pid; may be repeated", func(s string) error {
+	f.Func("peer", "a further peer, already running in front of -database, as name=host:port,pid; may be repeated", func(s string) error {
 		p, err := parseExternal(s)
 		o.external = append(o.external, p)
 		return err

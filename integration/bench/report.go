@@ -119,8 +119,12 @@ func (r *report) print(w io.Writer) error {
 	}
 	for _, s := range r.Series {
 		fmt.Fprintf(t, "%s\t%d\t%s\t", s.Workload, s.Clients, s.Peer)
-		if s.Error != "" && len(s.Runs) == 0 {
-			fmt.Fprintln(t, "failed"+strings.Repeat("\t", 8))
+		if len(s.Runs) == 0 {
+			why := "not run"
+			if s.Error != "" {
+				why = "failed"
+			}
+			fmt.Fprintln(t, why+strings.Repeat("\t", 8))
 			continue
 		}
 		fmt.Fprintf(t, "%.0f\t%.2f\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.PerSecond, s.P99, figure(s.User), figure(s.System),

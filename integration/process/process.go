@@ -159,7 +159,7 @@ func (p *Process) Await(timeout time.Duration, ready func() error) error {
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s ended (%v): %s", p.name, p.err, p.LogEnd())
+			return fmt.Errorf("%s ended: %w: %s", p.name, errors.Join(err, p.err), p.LogEnd())
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {

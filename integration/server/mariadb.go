@@ -16,9 +16,8 @@ func MariaDB() (*Template, error) {
 		return nil, err
 	}
 	t := &Template{family: "mariadb", args: []string{server, "--no-defaults"}}
-	err = t.install(accountStatements(), install, "--no-defaults", "--auth-root-authentication-method=normal",
+	return t.install(accountStatements(), install, "--no-defaults", "--auth-root-authentication-method=normal",
 		"--skip-test-db", "--innodb-log-file-size=16M")
-	return t, err
 }
 
 // find finds a program, in the folders of the administrator's too, which are not on everyone's path.

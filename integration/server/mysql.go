@@ -34,7 +34,7 @@ func MySQL() (*Template, error) {
 		"--lc-messages-dir="+root+"/usr/share/mysql", "--secure-file-priv=NULL", "--mysqlx=OFF",
 		"--innodb-redo-log-capacity=32M", "--gtid-mode=ON", "--enforce-gtid-consistency=ON")}
 	args := append(append([]string{}, t.args...), "--initialize-insecure")
-	return t, t.install(accountStatements(), args...)
+	return t.install(accountStatements(), args...)
 }
 
 // MySQLClient is the command of the mysql command line client that goes with MySQL.

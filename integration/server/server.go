@@ -55,11 +55,20 @@ type Server struct {
 
 // Start starts a server on a copy of the template's data, with further arguments, and waits until it answers.
 func (t *Template) Start(args ...string) (*Server, error) {
+	addr, err := process.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	return t.StartAt(addr, args...)
+}
+
+// StartAt is Start for a server at a certain address of the loopback interface.
+func (t *Template) StartAt(addr string, args ...string) (*Server, error) {
 	dir, err := t.folder("server-")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, Socket: filepath.Join(dir, "socket"), tmpl: t}
+	s := &Server{Addr: addr, dir: dir, Socket: filepath.Join(dir, "socket"), tmpl: t}
 	data := filepath.Join(dir, "data")
 	if err := exec.Command("cp", "-a", filepath.Join(t.dir, "data"), data).Run(); err != nil {
 		return nil, fmt.Errorf("copy %s: %w", t.dir, errors.Join(err, os.RemoveAll(dir)))
@@ -70,10 +79,7 @@ func (t *Template) Start(args ...string) (*Server, error) {
 		// Nobody keeps this data through a power failure.
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--sync-binlog=0")
 	s.cmd = append(s.cmd, args...)
-	if s.Addr, err = process.FreeAddress(); err == nil {
-		err = s.Restart()
-	}
-	if err != nil {
+	if err := s.Restart(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
@@ -125,26 +131,30 @@ func (s *Server) ping() error {
 }
 
 // install prepares the data folder with a command of the server's.
-func (t *Template) install(statements string, args ...string) error {
+func (t *Template) install(statements string, args ...string) (*Template, error) {
 	if os.Geteuid() == 0 {
 		account, err := credential("mysql")
 		if err != nil {
-			return err
+			return nil, err
 		}
 		t.account = account
 	}
 	var err error
 	if t.dir, err = t.folder("template-"); err != nil {
-		return err
+		return nil, err
 	}
 	t.initFile = filepath.Join(t.dir, "init.sql")
-	if err := os.WriteFile(t.initFile, []byte(statements), 0o644); err != nil {
-		return err
+	err = os.WriteFile(t.initFile, []byte(statements), 0o644)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		cmd := t.command(append(args, "--datadir="+filepath.Join(t.dir, "data")))
+		err = process.Run(ctx, "set up "+t.family, cmd, filepath.Join(t.dir, "log"))
 	}
-	args = append(args, "--datadir="+filepath.Join(t.dir, "data"))
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	return process.Run(ctx, "set up "+t.family, t.command(args), filepath.Join(t.dir, "log"))
+	if err != nil {
+		return nil, errors.Join(err, t.Remove())
+	}
+	return t, nil
 }
 
 // Remove removes the template's data.

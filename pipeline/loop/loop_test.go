@@ -136,7 +136,7 @@ func TestReadSeesTheEnd(t *testing.T) {
 		for {
 			n, err := c.Read(buf)
 			got = append(got, buf[:n]...)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
@@ -199,7 +199,7 @@ func TestInterrupt(t *testing.T) {
 		_, second = c.Read(make([]byte, 1))
 		sleep = w.Sleep(time.Hour)
 	})
-	if first != reason || second != reason || sleep != reason {
+	if !errors.Is(first, reason) || !errors.Is(second, reason) || !errors.Is(sleep, reason) {
 		t.Errorf("waits ended with %v, %v, %v", first, second, sleep)
 	}
 }
@@ -218,7 +218,7 @@ func TestInterruptByAnotherTask(t *testing.T) {
 		})
 		err = w.Sleep(time.Hour)
 	})
-	if err != reason {
+	if !errors.Is(err, reason) {
 		t.Errorf("ended with %v", err)
 	}
 }
@@ -230,7 +230,7 @@ func TestCloseWakesTheReader(t *testing.T) {
 		var c loop.Conn
 		_ = c.Open(w, fd, owner(func(bool) {}))
 		w.After(time.Millisecond, c.Close)
-		if _, err := c.Read(make([]byte, 1)); err != loop.ErrClosed {
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, loop.ErrClosed) {
 			t.Errorf("read ended with %v", err)
 		}
 	})
@@ -245,7 +245,7 @@ func TestAwaitRunsElsewhere(t *testing.T) {
 		w.After(time.Millisecond, func() { others++; close(release) })
 		// Blocks until the worker, which must be free, has run the timer.
 		err := w.Await(func() error { <-release; return reason })
-		if err != reason || others != 1 {
+		if !errors.Is(err, reason) || others != 1 {
 			t.Errorf("returned %v after %d timers", err, others)
 		}
 	})
@@ -313,7 +313,7 @@ func TestStopWakesWhoWaits(t *testing.T) {
 		}))
 	})
 	w.Stop()
-	if err := <-ended; err != loop.ErrClosed {
+	if err := <-ended; !errors.Is(err, loop.ErrClosed) {
 		t.Errorf("the reader ended with %v", err)
 	}
 	if w.Post(func() {}) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,8 +42,8 @@ func try(t *testing.T, run func(testing.TB, subject), s subject) string {
 	go func() {
 		defer close(done)
 		defer func() {
-			for i := len(tr.cleanups) - 1; i >= 0; i-- {
-				tr.cleanups[i]()
+			for _, v := range slices.Backward(tr.cleanups) {
+				v()
 			}
 		}()
 		run(tr, s)

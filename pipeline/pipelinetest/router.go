@@ -22,6 +22,7 @@ import (
 func TestRouter(t *testing.T, build func(servers []*pipeline.Server) pipeline.Target) {
 	t.Helper()
 	front := func(t *testing.T, steps ...pt.Step) (*Front, *pt.Server) {
+		t.Helper()
 		srv := Backend(t, pt.MariaDB(), steps...)
 		return NewFront(t, Options{Servers: []string{srv.Addr}, Target: build}), srv
 	}
