@@ -92,8 +92,8 @@ func (p *Process) Err() error {
 // Signal sends the program a signal.
 func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Stop ends the program with SIGTERM and waits for it. It returns an error where the program did not end with
-// exit code 0 in time, or had ended before.
+// Stop ends the program with SIGTERM, where it still runs, and waits for it. It returns an error where the program
+// did not end in time, or with another exit code than 0.
 func (p *Process) Stop() error {
 	if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
