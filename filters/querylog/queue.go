@@ -13,7 +13,7 @@ import (
 const (
 	// flushEvery is how long lines are collected before they are written together, so that neither a wake-up
 	// nor a system call is paid per statement.
-	flushEvery = 20 * time.Millisecond
+	flushEvery = 10 * time.Millisecond
 	// retryEvery is the pause between two attempts to write while the file cannot be written.
 	retryEvery = time.Second
 )
@@ -152,6 +152,7 @@ func (q *queue) flush() {
 		}
 		q.mu.Unlock()
 		if len(q.batch) == 0 {
+			q.ring.rewind()
 			return
 		}
 		q.write(q.batch)

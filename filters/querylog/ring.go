@@ -83,6 +83,19 @@ func (r *ring) take(dst []byte) []byte {
 	}
 }
 
+// rewind lets the next line begin at the front of the ring, if the ring is empty: memory that has just been used is
+// quick to write to, and what a quiet process never reaches takes no memory. Only the writer calls it.
+func (r *ring) rewind() {
+	head := r.head.Load()
+	if head != r.tail.Load() || head&(r.size-1) == 0 {
+		return
+	}
+	front := (head | (r.size - 1)) + 1
+	if r.head.CompareAndSwap(head, front) {
+		r.tail.Store(front)
+	}
+}
+
 // ready reports whether a committed line waits. Only the writer calls it.
 func (r *ring) ready() bool { return r.marks[r.tail.Load()&(r.size-1)].Load() != 0 }
 

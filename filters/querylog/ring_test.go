@@ -80,6 +80,25 @@ func TestRingFull(t *testing.T) {
 	}
 }
 
+func TestRingRewinds(t *testing.T) {
+	r := newRing(1024)
+	dst := make([]byte, 0, 256)
+	for i := range 100 {
+		s := fmt.Sprintf("%d\n", i)
+		if !r.put(200, s) {
+			t.Fatal("no room in an empty ring")
+		}
+		r.rewind() // not empty: does nothing
+		if got := string(r.take(dst[:0])); got != s {
+			t.Fatalf("got %q, want %q", got, s)
+		}
+		r.rewind()
+		if at := r.head.Load() % r.size; at != 0 {
+			t.Fatalf("the next line begins at granule %d", at)
+		}
+	}
+}
+
 // Many sessions at once lose nothing, double nothing, and keep their own order.
 func TestRingManyWriters(t *testing.T) {
 	const writers, lines = 4, 5000
@@ -98,6 +117,7 @@ func TestRingManyWriters(t *testing.T) {
 	dst := make([]byte, 0, 1024)
 	for seen := 0; seen < writers*lines; {
 		dst = r.take(dst[:0])
+		r.rewind()
 		for line := range strings.Lines(string(dst)) {
 			var w, i int
 			if _, err := fmt.Sscanf(line, "%d %d\n", &w, &i); err != nil {
