@@ -90,7 +90,7 @@ func TestServerKilled(t *testing.T) {
 	if _, err := idle.ExecContext(t.Context(), "DO 1"); err == nil {
 		t.Error("the idle client's next statement succeeded")
 	}
-	_, err := connect(t, weir.Addr)
+	_, err := connect(t, weir.Addr, "")
 	wantError(t, err, protocol.CrConnHostError, "db1")
 
 	if err := s.Restart(); err != nil {

@@ -29,12 +29,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 // session opens a session at addr that ends with the test. params is as in server.DSN.
 func session(t *testing.T, addr, params string) *sql.Conn {
 	t.Helper()
-	db, err := sql.Open("mysql", server.DSN(addr, params))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	conn, err := db.Conn(t.Context())
+	conn, err := connect(t, addr, params)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +62,10 @@ func count(t *testing.T, conn *sql.Conn, statement string) (n int) {
 	return n
 }
 
-func connect(t *testing.T, addr string) (*sql.Conn, error) {
+// connect is session for a test that expects an error.
+func connect(t *testing.T, addr, params string) (*sql.Conn, error) {
 	t.Helper()
-	c, err := mysql.ParseDSN(server.DSN(addr, ""))
+	c, err := mysql.ParseDSN(server.DSN(addr, params))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +82,12 @@ func connectAs(t *testing.T, c *mysql.Config) (*sql.Conn, error) {
 	t.Cleanup(func() { db.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	return db.Conn(ctx)
+	conn, err := db.Conn(ctx)
+	if err == nil {
+		// The pool does not close what it has given out. The connection may be broken by now.
+		t.Cleanup(func() { conn.Close() })
+	}
+	return conn, err
 }
 
 // wantError checks that err is an ERR packet, with the code (0: any) and text.

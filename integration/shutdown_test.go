@@ -84,7 +84,7 @@ func runAside(t *testing.T, conn, direct *sql.Conn, statement string) <-chan err
 	result := make(chan error, 1)
 	go func() {
 		var n int
-		result <- conn.QueryRowContext(context.Background(), statement).Scan(&n)
+		result <- conn.QueryRowContext(t.Context(), statement).Scan(&n)
 	}()
 	eventually(t, "the statement runs", func() bool {
 		return count(t, direct, "SELECT COUNT(*) FROM information_schema.processlist WHERE info = '"+statement+"'") == 1

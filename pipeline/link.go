@@ -329,15 +329,18 @@ func (l *Link) unasked(b []byte) *protocol.SQLError {
 // Ready is what the worker says when the server speaks, or closes, while no task reads from it.
 func (l *Link) Ready(_ *loop.Conn, _ bool) { l.s.linkReady() }
 
-// idleInput reads what a server says that has not been asked: at best an ERR packet, in which it says why it closes.
+// idleInput reads what a server says that has not been asked, if anything: at best an ERR packet, in which it says why
+// it closes.
 func (l *Link) idleInput() error {
 	buf := l.s.worker.Small()
 	defer l.s.worker.PutSmall(buf)
-	n, err := l.conn.Read(buf)
-	if errors.Is(err, io.EOF) {
+	n, err := l.conn.ReadNow(buf)
+	switch {
+	case errors.Is(err, io.EOF):
 		err = errors.New("it closed the connection")
-	}
-	if err == nil {
+	case err == nil && n == 0:
+		return nil
+	case err == nil:
 		if e := l.unasked(buf[:n]); e != nil {
 			err = e
 		} else {

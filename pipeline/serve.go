@@ -60,8 +60,11 @@ var errDraining = &protocol.SQLError{
 // idleInput looks whether a server has closed, or said something, while no command was running.
 func (s *Session) idleInput() error {
 	for _, l := range s.links {
-		if l.conn.HasInput() && l.reader.Done() {
-			return l.idleInput()
+		if !l.conn.HasInput() || !l.reader.Done() {
+			continue
+		}
+		if err := l.idleInput(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -343,3 +343,33 @@ func (d doubler) WriteReply(p *protocol.Chunk) error {
 	copy(b, bytes.Repeat([]byte{0xdb}, len(b))) // whoever kept the bytes is found out
 	return err
 }
+
+// TestReplyThatFillsTheBuffer: a read that fills its buffer leaves open whether there is more. That must not keep the
+// session from its client.
+func TestReplyThatFillsTheBuffer(t *testing.T) {
+	const buffer = 64 << 10
+	srv := serving(t, pt.Repeat(pt.Answer(func(c *pt.Conn, command []byte) [][]byte {
+		reply := pt.Rows(c.Caps, []string{"v"}, nil)
+		row := len(reply) - 2
+		rest := buffer
+		for _, payload := range reply {
+			rest -= protocol.HeaderSize + len(payload)
+		}
+		reply[row] = protocol.AppendLenencString(nil, strings.Repeat("x", rest-3))
+		if string(command[1:]) == "whole" {
+			var all []byte
+			for i, payload := range reply {
+				all = protocol.AppendPacket(all, uint8(i+1), payload)
+			}
+			_, _ = c.Write(all)
+			return nil
+		}
+		ok := protocol.OK{}
+		return [][]byte{ok.Append(nil, c.Caps)}
+	})))
+	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
+	for range 50 {
+		c.Run(t, pt.Query("whole"), func(c *pt.Conn) error { _, err := c.ReadRows(); return err })
+		c.Run(t, pt.Query("after"), pt.ExpectOK())
+	}
+}
