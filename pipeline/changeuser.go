@@ -64,7 +64,7 @@ func (s *Session) reopen() error {
 	}
 	s.carried = nil
 	if err != nil {
-		return err
+		return noChain(err)
 	}
 	return s.attachLinks()
 }

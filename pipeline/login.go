@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -52,7 +51,7 @@ func (s *Session) logIn(conn *packets) error {
 	}
 	server, err := l.Config.Pipeline.Greeting(s.ctx)
 	if err != nil {
-		return noServer(err)
+		return noChain(err)
 	}
 	greeting := protocol.Greeting{
 		ServerVersion: server.ServerVersion, ConnectionID: s.id, AuthData: protocol.NewNonce(),
@@ -95,7 +94,7 @@ func (s *Session) logIn(conn *packets) error {
 		return err
 	}
 	if err := s.open(); err != nil {
-		return noServer(err)
+		return noChain(err)
 	}
 	return nil
 }
@@ -108,21 +107,31 @@ func (s *Session) uncount() {
 	}
 }
 
-// noServer is what the client is told where no server serves it: the server's own words where one has refused.
-func noServer(err error) error {
+// refusal is an error with what the client is told of it, which leaves out what is not the client's business.
+type refusal struct {
+	*protocol.SQLError
+	err error
+}
+
+func (r refusal) Error() string   { return r.err.Error() }
+func (r refusal) Unwrap() []error { return []error{r.SQLError, r.err} }
+
+// noChain is the refusal of a client for whom no chain could be opened: in the words of the server that refused, or of
+// the handler, where they are MySQL's.
+func noChain(err error) error {
 	if _, ok := errors.AsType[*protocol.SQLError](err); ok {
 		return err
 	}
-	return fmt.Errorf("%w%w", &protocol.SQLError{
-		Code: protocol.CrConnHostError, State: "HY000", Message: "Can't connect to a server: " + err.Error(),
-	}, silent{err})
+	if server, ok := errors.AsType[*ServerError](err); ok {
+		err = &NoServerError{[]error{server}}
+	}
+	if none, ok := errors.AsType[*NoServerError](err); ok {
+		return refusal{&protocol.SQLError{
+			Code: protocol.CrConnHostError, State: "HY000", Message: "Can't connect to any server: " + none.Brief(),
+		}, err}
+	}
+	return refusal{&protocol.SQLError{Code: protocol.ErUnknown, State: "HY000", Message: err.Error()}, err}
 }
-
-// silent keeps an error in the chain without its text, where that is in the text already.
-type silent struct{ error }
-
-func (silent) Error() string   { return "" }
-func (e silent) Unwrap() error { return e.error }
 
 // refuse ends a login that failed: it tells the client and the log why.
 func (s *Session) refuse(conn *packets, err error) {

@@ -57,6 +57,39 @@ func (e *ServerError) Error() string {
 
 func (e *ServerError) Unwrap() error { return e.Err }
 
+// NoServer makes one error of those of all servers that were tried for a session: the servers' own where they agree on
+// one, as for an unknown schema, and otherwise a NoServerError.
+func NoServer(tried []error) error {
+	first, agreed := errors.AsType[*protocol.SQLError](tried[0])
+	for _, err := range tried {
+		e, ok := errors.AsType[*protocol.SQLError](err)
+		agreed = agreed && ok && e.Code == first.Code
+	}
+	if agreed {
+		return tried[0]
+	}
+	return &NoServerError{tried}
+}
+
+// A NoServerError says that no server would take a session, and why each would not. The client is told the servers' names.
+type NoServerError struct {
+	Tried []error // *ServerError each
+}
+
+func (e *NoServerError) Error() string { return errors.Join(e.Tried...).Error() }
+
+// Brief names the servers, each with what was wrong with it.
+func (e *NoServerError) Brief() string {
+	texts := make([]string, len(e.Tried))
+	for i, err := range e.Tried {
+		texts[i] = err.Error()
+		if one, ok := errors.AsType[*ServerError](err); ok {
+			texts[i] = one.Server.Name() + ": " + one.Err.Error()
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
 // Greeting is what the server greets with, as far as it is known from the last connection; where none has been made
 // yet, it makes one. It may block for ConnectTimeout. The error is a *ServerError.
 func (srv *Server) Greeting(ctx context.Context) (*protocol.Greeting, error) {
@@ -144,7 +177,7 @@ func MergeGreetings(ctx context.Context, servers []*Server) (*protocol.Greeting,
 		}
 	}
 	if merged == nil {
-		return nil, errors.Join(errs...)
+		return nil, NoServer(errs)
 	}
 	return merged, nil
 }

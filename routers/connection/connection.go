@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
@@ -61,7 +60,7 @@ func (r *Router) Open(s *pipeline.Session) (pipeline.Handler, error) {
 		}
 		errs = append(errs, err)
 	}
-	return nil, refusal(errs)
+	return nil, pipeline.NoServer(errs)
 }
 
 // byLoad returns the servers, those with the fewest connections for their weight first.
@@ -81,33 +80,4 @@ func (r *Router) byLoad() []*pipeline.Server {
 		return 0
 	})
 	return servers
-}
-
-// refusal is what the client is told when no server would take it: the servers' own error where they agree on one, as
-// for an unknown schema, and otherwise what was tried.
-func refusal(errs []error) error {
-	var first *protocol.SQLError
-	agreed := errors.As(errs[0], &first)
-	tried := make([]string, len(errs))
-	for i, err := range errs {
-		var e *protocol.SQLError
-		agreed = agreed && errors.As(err, &e) && e.Code == first.Code
-		tried[i] = describe(err)
-	}
-	if agreed {
-		return errs[0]
-	}
-	return &protocol.SQLError{
-		Code: protocol.CrConnHostError, State: "HY000",
-		Message: "Can't connect to any server: " + strings.Join(tried, "; "),
-	}
-}
-
-// describe names the server and what is wrong with it, without its address, which is not the client's business.
-func describe(err error) string {
-	var e *pipeline.ServerError
-	if !errors.As(err, &e) {
-		return err.Error()
-	}
-	return e.Server.Name() + ": " + e.Err.Error()
 }
