@@ -79,33 +79,39 @@ func (l *Link) logIn(conn *packets, g *protocol.Greeting) error {
 	if s.schema != "" {
 		l.caps |= protocol.ClientConnectWithDB
 	}
-	response, known := protocol.AuthResponse(g.AuthPlugin, s.account.password, g.AuthData)
-	plugin := g.AuthPlugin
-	if !known { // the server will ask to switch
-		plugin = protocol.NativePassword
-	}
-	login := protocol.Login{
-		Capabilities: l.caps, MaxPacket: s.maxPacket, Collation: s.collation, User: s.account.user,
-		AuthResponse: response, Schema: s.schema, AuthPlugin: plugin, ConnectAttrs: s.connectAttrs,
-	}
-	if err := conn.writePacket(login.Append(nil)); err != nil {
-		return err
-	}
+	login := protocol.Login{Capabilities: l.caps, Schema: s.schema, ConnectAttrs: s.connectAttrs}
 	var err error
-	l.ok, err = logIn(conn, plugin, s.account.password, g.AuthData, l.Server.network == "unix")
-	if err != nil {
-		if _, ok := errors.AsType[*protocol.SQLError](err); !ok {
-			err = fmt.Errorf("logging in: %w", err)
-		}
+	if l.ok, err = s.logInAt(conn, g, &login, l.Server.network == "unix"); err != nil {
 		return err
 	}
 	if len(conn.rest()) > 0 {
 		return fmt.Errorf("bytes after its OK packet: %w", protocol.ErrMalformed)
 	}
-	// What the client sees of connection state is the server's from here on; results have the client's shape.
-	l.caps = l.caps&^protocol.ClientConnectWithDB | s.caps&protocol.ClientConnectWithDB
 	l.reader.Server = l.Server.Config.Name
 	return nil
+}
+
+// logInAt logs in to a server that has sent the greeting g, as the session's user with the session's settings. It
+// returns the payload of the OK packet. A *protocol.SQLError is the server's refusal.
+func (s *Session) logInAt(conn *packets, g *protocol.Greeting, login *protocol.Login, secure bool) ([]byte, error) {
+	response, known := protocol.AuthResponse(g.AuthPlugin, s.account.password, g.AuthData)
+	plugin := g.AuthPlugin
+	if !known { // the server will ask to switch
+		plugin = protocol.NativePassword
+	}
+	login.MaxPacket, login.Collation, login.User = s.maxPacket, s.collation, s.account.user
+	login.AuthResponse, login.AuthPlugin = response, plugin
+	if err := conn.writePacket(login.Append(nil)); err != nil {
+		return nil, err
+	}
+	ok, err := logIn(conn, plugin, s.account.password, g.AuthData, secure)
+	if err != nil {
+		if _, refused := errors.AsType[*protocol.SQLError](err); !refused {
+			err = fmt.Errorf("logging in: %w", err)
+		}
+		return nil, err
+	}
+	return ok, nil
 }
 
 // attach hands the link to the session's worker.
@@ -123,6 +129,9 @@ func (l *Link) attach() error {
 func (l *Link) Serve(_ context.Context, w ReplyWriter, c *Command) error {
 	if err := l.attach(); err != nil {
 		return err
+	}
+	if k, ok := killingOf(c); ok {
+		return l.s.kill(w, k)
 	}
 	frames := protocol.Framer{}
 	l.reader.Reset(c.Com(), l.caps, 1)

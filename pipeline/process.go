@@ -33,6 +33,8 @@ type Process struct {
 	sessions sync.WaitGroup // from arrival to the last word in the log
 	arrivals sync.Mutex     // guards closed, so that nobody arrives after it is waited for
 	closed   bool
+
+	known sync.Map // sessions that a worker has, by id: uint32 to *Session
 }
 
 // worker is an event loop and the sessions on it.
@@ -169,8 +171,10 @@ func (p *Process) adopt(s *Session, fd int, early []byte) bool {
 		}
 	}
 	w.load.Add(1)
+	s.home = w
+	p.known.Store(s.id, s)
 	posted := w.Post(func() {
-		s.home, s.worker, s.client.worker = w, w.Worker, w.Worker
+		s.worker, s.client.worker = w.Worker, w.Worker
 		s.index = len(w.sessions)
 		w.sessions = append(w.sessions, s)
 		s.draining = w.draining
@@ -196,12 +200,22 @@ func (p *Process) adopt(s *Session, fd int, early []byte) bool {
 	})
 	if !posted {
 		w.load.Add(-1)
+		p.known.Delete(s.id)
 	}
 	return posted
 }
 
+// session returns the session of an id, nil where there is none. Any goroutine may call it.
+func (p *Process) session(id uint32) *Session {
+	if s, ok := p.known.Load(id); ok {
+		return s.(*Session)
+	}
+	return nil
+}
+
 // leave takes an ended session off its worker's list.
 func (p *Process) leave(s *Session) {
+	p.known.Delete(s.id)
 	w := s.home
 	last := len(w.sessions) - 1
 	w.sessions[s.index] = w.sessions[last]

@@ -1,0 +1,154 @@
+package pipeline
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/weirproxy/weir/protocol"
+)
+
+// Clients kill by the connection id they were greeted with, as the command line clients do at Ctrl-C. That is Weir's id
+// of the session; the servers know it by others. A KILL of one of Weir's ids goes, as the user who asks, to the servers
+// of that session with their ids. A KILL of any other id is the server's business and passes as it is.
+
+// killStatement is https://mariadb.com/kb/en/kill/ and https://dev.mysql.com/doc/refman/8.4/en/kill.html with a number.
+var killStatement = regexp.MustCompile(
+	`(?i)^(KILL\s+(?:HARD\s+|SOFT\s+)?(?:CONNECTION\s+|QUERY\s+)?)(\d{10})\s*;?\s*$`)
+
+// A killing is a KILL of one of Weir's sessions.
+type killing struct {
+	id   uint32
+	verb string // KILL with its options and a space behind it
+}
+
+// killingOf reports whether c is a KILL of one of Weir's ids. It is asked of every command.
+func killingOf(c *Command) (killing, bool) {
+	switch c.Com() {
+	case protocol.ComQuery:
+		text, _ := c.Text()
+		if text = afterComments(text); len(text) < 4 || !bytes.EqualFold(text[:4], []byte("KILL")) {
+			return killing{}, false
+		}
+		m := killStatement.FindSubmatch(text)
+		if m == nil {
+			return killing{}, false
+		}
+		id, err := strconv.ParseUint(string(m[2]), 10, 32)
+		return killing{uint32(id), string(m[1])}, err == nil && id > firstID
+	case protocol.ComProcessKill:
+		if p := c.Payload(); len(p) == 5 {
+			id := binary.LittleEndian.Uint32(p[1:])
+			return killing{id, "KILL "}, id > firstID
+		}
+	}
+	return killing{}, false
+}
+
+// afterComments returns text from its first word on.
+func afterComments(text []byte) []byte {
+	for len(text) > 0 {
+		switch {
+		case text[0] <= ' ':
+			text = text[1:]
+		case text[0] == '/' && len(text) > 2 && text[1] == '*' && text[2] != '!' && text[2] != 'M':
+			end := bytes.Index(text[2:], []byte("*/"))
+			if end < 0 {
+				return nil
+			}
+			text = text[2+end+2:]
+		default:
+			return text
+		}
+	}
+	return nil
+}
+
+// kill serves a KILL of one of Weir's sessions.
+func (s *Session) kill(w ReplyWriter, k killing) error {
+	var refused *protocol.SQLError
+	err := s.Do(func() (err error) {
+		refused, err = s.killElsewhere(k)
+		return err
+	})
+	if err != nil {
+		refused = clientError(noChain(err))
+	}
+	if refused != nil {
+		return Error(w, refused)
+	}
+	ok := protocol.OK{Status: s.greeted.status}
+	return w.WriteReply(&protocol.Chunk{
+		Data: protocol.AppendPacket(nil, 0, ok.Append(nil, s.caps)), Count: 1, Kind: protocol.KindOK, Final: true,
+	})
+}
+
+// killElsewhere finds the session's connections and has each killed. It blocks.
+func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err error) {
+	type connection struct {
+		server   *Server
+		threadID uint32
+	}
+	unknown := &protocol.SQLError{
+		Code: protocol.ErNoSuchThread, State: "HY000", Message: fmt.Sprintf("Unknown thread id: %d", k.id),
+	}
+	victim := s.listener.process.session(k.id)
+	if victim == nil {
+		return unknown, nil
+	}
+	found := make(chan []connection, 1)
+	posted := victim.home.Post(func() {
+		var all []connection
+		for _, l := range victim.links {
+			all = append(all, connection{l.Server, l.ThreadID})
+		}
+		found <- all
+	})
+	if !posted {
+		return unknown, nil
+	}
+	all := <-found
+	if len(all) == 0 {
+		return unknown, nil
+	}
+	for _, c := range all {
+		refused, err := s.killAt(c.server, k.verb+strconv.FormatUint(uint64(c.threadID), 10))
+		if refused != nil || err != nil {
+			return refused, err
+		}
+	}
+	return nil, nil
+}
+
+// killAt runs one statement at a server on a connection of its own, as the session's user.
+func (s *Session) killAt(srv *Server, statement string) (refused *protocol.SQLError, err error) {
+	conn, g, err := srv.dial(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	caps := g.Capabilities & (linkCaps &^ protocol.ClientConnectWithDB &^ protocol.ClientConnectAttrs)
+	if _, err := s.logInAt(conn, g, &protocol.Login{Capabilities: caps}, srv.network == "unix"); err != nil {
+		return nil, &ServerError{srv, err}
+	}
+	conn.seq = 0
+	if err := conn.writePacket(append([]byte{protocol.ComQuery}, statement...)); err != nil {
+		return nil, &ServerError{srv, err}
+	}
+	payload, err := conn.readPacket()
+	if err != nil {
+		return nil, &ServerError{srv, err}
+	}
+	conn.seq = 0
+	_ = conn.writePacket([]byte{protocol.ComQuit})
+	if len(payload) > 0 && payload[0] == 0xff {
+		refused, err := protocol.DecodeErr(payload)
+		if err != nil {
+			return nil, &ServerError{srv, err}
+		}
+		return refused, nil
+	}
+	return nil, nil
+}

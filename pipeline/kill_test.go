@@ -1,0 +1,78 @@
+package pipeline_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
+	"github.com/weirproxy/weir/protocol"
+	pt "github.com/weirproxy/weir/protocol/protocoltest"
+)
+
+// TestKill: a client that kills by the id it was greeted with reaches its own statement, not that of whoever has the
+// number at the server.
+func TestKill(t *testing.T) {
+	const victim, killer, kill = 1, 2, 3 // connections to the server, in the order they are made
+	cases := map[string]struct {
+		command func(id uint32) pt.Step
+		want    string
+		answer  pt.Step
+		expect  pt.Step
+	}{
+		"statement": {
+			func(id uint32) pt.Step { return pt.Query(fmt.Sprintf("KILL QUERY %d", id)) },
+			"KILL QUERY 1007", pt.ReplyOK(protocol.OK{}), pt.ExpectOK(),
+		},
+		"comment, case and options": {
+			func(id uint32) pt.Step { return pt.Query(fmt.Sprintf(" /* app */\n kill  hard connection %d ; ", id)) },
+			"kill  hard connection 1007", pt.ReplyOK(protocol.OK{}), pt.ExpectOK(),
+		},
+		"COM_PROCESS_KILL": {
+			func(id uint32) pt.Step {
+				return pt.Send(protocol.ComProcessKill, string(binary.LittleEndian.AppendUint32(nil, id)))
+			},
+			"KILL 1007", pt.ReplyOK(protocol.OK{}), pt.ExpectOK(),
+		},
+		"refused": {
+			func(id uint32) pt.Step { return pt.Query(fmt.Sprintf("KILL %d", id)) },
+			"KILL 1007", pt.ReplyError(1095, "HY000", "You are not owner"), pt.ExpectError(1095, "You are not owner"),
+		},
+	}
+	for name, k := range cases {
+		t.Run(name, func(t *testing.T) {
+			killed := make(chan struct{})
+			srv := pt.NewServer(t, func(n int) []pt.Step {
+				g := pt.MariaDB()
+				g.ConnectionID = 1006 + uint32(n)
+				in := []pt.Step{pt.Greet(g), pt.AcceptLogin()}
+				switch n {
+				case victim:
+					return append(in, pt.ExpectQuery("slow"), func(*pt.Conn) error { <-killed; return nil },
+						pt.ReplyError(1317, "70100", "interrupted"), pt.Silence())
+				case killer:
+					return append(in, pipelinetest.AnswerOK())
+				case kill:
+					return append(in, pt.ExpectCommand(protocol.ComQuery, k.want), k.answer,
+						func(*pt.Conn) error { close(killed); return nil }, pt.Silence())
+				}
+				return []pt.Step{pt.Greet(g), pt.ExpectClosed()}
+			})
+			r := run(t, srv.Addr, pipelinetest.Options{})
+			slow := r.Session()
+			slow.Run(t, pt.Query("slow"))
+			other := r.Session()
+			other.Run(t, k.command(slow.Greeting.ConnectionID), k.expect)
+			slow.Run(t, pt.ExpectError(1317, "interrupted"))
+			other.Run(t, pt.Query("after"), pt.ExpectOK())
+		})
+	}
+}
+
+func TestKillOfOthers(t *testing.T) {
+	srv := serving(t, pt.ExpectQuery("KILL 7"), pt.ReplyOK(protocol.OK{}),
+		pt.ExpectQuery("KILL QUERY @x"), pt.ReplyOK(protocol.OK{}), pt.Silence())
+	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
+	c.Run(t, pt.Query("KILL 7"), pt.ExpectOK(), pt.Query("KILL QUERY @x"), pt.ExpectOK(),
+		pt.Query("KILL 4000000000"), pt.ExpectError(1094, "Unknown thread id: 4000000000"))
+}
