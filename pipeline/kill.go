@@ -29,7 +29,7 @@ func killingOf(c *Command) (killing, bool) {
 	switch c.Com() {
 	case protocol.ComQuery:
 		text, _ := c.Text()
-		if text = afterComments(text); len(text) < 4 || !bytes.EqualFold(text[:4], []byte("KILL")) {
+		if text = afterComments(text); len(text) < 4 || text[0]|0x20 != 'k' || !bytes.EqualFold(text[:4], []byte("KILL")) {
 			return killing{}, false
 		}
 		m := killStatement.FindSubmatch(text)

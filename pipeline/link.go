@@ -252,6 +252,9 @@ func (l *Link) relay(w ReplyWriter, c *Command, frames *protocol.Framer) error {
 			if at < have {
 				return l.surplus(buf[at:have])
 			}
+			if l.conn.HasInput() { // no further event will tell
+				l.s.linkSpoke = true
+			}
 			return nil
 		}
 		if at > 0 {

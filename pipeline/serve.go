@@ -38,8 +38,10 @@ func (s *Session) serveAll() (err error) {
 		if s.draining {
 			return errDraining
 		}
-		if err := s.idleInput(); err != nil {
-			return err
+		if s.linkSpoke {
+			if err := s.idleInput(); err != nil {
+				return err
+			}
 		}
 		more, err := s.client.nextCommand(&s.command)
 		if err != nil || !more {
@@ -59,6 +61,7 @@ var errDraining = &protocol.SQLError{
 
 // idleInput looks whether a server has closed, or said something, while no command was running.
 func (s *Session) idleInput() error {
+	s.linkSpoke = false
 	for _, l := range s.links {
 		if !l.conn.HasInput() || !l.reader.Done() {
 			continue

@@ -13,12 +13,25 @@ import (
 // A Session is one client's, from login to its end. Its methods may be called in Open, Serve and WriteReply, and from
 // nowhere else unless they say so.
 type Session struct {
+	// What every statement touches stands together.
+	worker    *loop.Worker
+	task      *loop.Task // serving a command; nil while idle
+	chain     Handler
+	ctx       context.Context
+	cancelled error               // why waits end at once
+	caps      protocol.Capability // what client and servers agreed on
+	linkSpoke bool                // a server may have something to say, or have closed
+	draining  bool                // to end before the next command
+	ended     bool
+	counted   bool // in listener.clients
+	client    client
+	command   Command
+
 	id      uint32
 	account *account
 	user    string
 	from    peer
 	schema  string
-	caps    protocol.Capability // what client and servers agreed on
 	logger  *slog.Logger
 
 	// What servers are logged in to with.
@@ -28,23 +41,12 @@ type Session struct {
 
 	listener *Listener // nil where Detached
 	greeted  greeted
-	worker   *loop.Worker
-	task     *loop.Task // serving a command; nil while idle
-	client   client
-	command  Command
-	chain    Handler
 	links    []*Link
 	carried  []*Link
 	closers  []func()
-
-	ctx       context.Context
-	cancel    context.CancelFunc
-	cancelled error // why waits end at once
-	draining  bool  // to end before the next command
-	ended     bool
-	counted   bool // in listener.clients
-	home      *worker
-	index     int // in home.sessions
+	cancel   context.CancelFunc
+	home     *worker
+	index    int // in home.sessions
 }
 
 // greeted is what the client was greeted with, for when it changes user.
@@ -127,6 +129,7 @@ func (s *Session) Ready(_ *loop.Conn, hangup bool) {
 
 // linkReady is what a link says when its server speaks unasked.
 func (s *Session) linkReady() {
+	s.linkSpoke = true
 	if s.task == nil && !s.ended {
 		s.worker.Go(s)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // keepTasks is how many idle coroutines a worker keeps for the next ones.
-const keepTasks = 64
+const keepTasks = 1024
 
 // ErrClosed is what waits return whose connection has been closed on this side, or whose worker has stopped.
 var ErrClosed = errors.New("connection closed")
