@@ -16,6 +16,7 @@ type credential struct {
 	response []byte
 	greeted  string // the plugin that the nonce was first sent for
 	nonce    []byte
+	plugins  bool // the client knows how to switch plugins
 	// do runs what takes long: where authenticate runs on a worker, it does so elsewhere.
 	do func(func() error) error
 }
@@ -38,6 +39,7 @@ func (c *credential) denied() error {
 func (a *Accounts) authenticate(conn packetConn, c *credential) (*account, error) {
 	known := c.plugin == protocol.NativePassword || c.plugin == protocol.CachingSha2Password
 	switch {
+	case !c.plugins: // the client knows no way to be asked for another
 	case !known:
 		if err := c.switchTo(conn, c.greeted); err != nil {
 			return nil, err

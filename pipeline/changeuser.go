@@ -22,9 +22,17 @@ func (s *Session) changeUser(c *Command) error {
 	cred := credential{
 		user: request.User, from: s.from, secure: !s.from.addr.IsValid(), plugin: request.AuthPlugin,
 		response: request.AuthResponse, greeted: s.greeted.plugin, nonce: s.greeted.nonce, do: s.Do,
+		plugins: s.caps.Has(protocol.ClientPluginAuth),
 	}
 	if cred.plugin == "" {
-		cred.plugin = s.greeted.plugin
+		cred.plugin = protocol.NativePassword
+	}
+	if cred.plugins {
+		// Clients differ in which nonce they remember from their login: a new one leaves no doubt.
+		cred.response, cred.greeted = nil, ""
+		if cred.plugin != protocol.CachingSha2Password {
+			cred.plugin = protocol.NativePassword
+		}
 	}
 	acc, err := s.listener.Config.Accounts.authenticate(clientPackets{&s.client}, &cred)
 	if err != nil {
@@ -32,7 +40,7 @@ func (s *Session) changeUser(c *Command) error {
 	}
 	s.closeLinks()
 	s.account, s.user, s.schema = acc, acc.user, request.Schema
-	if request.Collation != 0 {
+	if request.Collation != 0 && request.Collation <= 0xff {
 		s.collation = uint8(request.Collation)
 	}
 	if len(request.ConnectAttrs) > 0 {
@@ -55,10 +63,12 @@ func (s *Session) reset() error {
 
 // reopen closes the chain and opens a new one.
 func (s *Session) reopen() error {
-	err := s.Do(func() error {
+	s.opening = true
+	err := s.worker.Await(func() error {
 		s.close()
 		return s.open()
 	})
+	s.opening = false
 	for _, l := range s.carried {
 		l.close()
 	}
@@ -70,7 +80,8 @@ func (s *Session) reopen() error {
 }
 
 // open opens the chain. It blocks.
-func (s *Session) open() error {
+func (s *Session) open() (err error) {
+	defer s.recovered(&err)
 	chain, err := s.listener.Config.Pipeline.Open(s)
 	s.chain = chain
 	return err

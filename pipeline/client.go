@@ -36,6 +36,7 @@ type client struct {
 	// The reply being written.
 	seq       uint8           // number of the next packet
 	final     bool            // the reply is complete
+	between   bool            // no command is being served: one that has come in part is being waited for
 	answering bool            // a command waits for one
 	inside    bool            // a packet has been written in part
 	last      protocol.Kind   // of the chunk written last
@@ -76,8 +77,11 @@ func (c *client) release() {
 	}
 }
 
-// nextCommand fills cmd with the next command the client sends, waiting for it where block is set. more is false
-// where none is there and the client owes none.
+// gone reports whether the client has hung up and nothing of it is left to serve.
+func (c *client) gone() bool { return c.at == c.have && c.conn.Ended() }
+
+// nextCommand fills cmd with the next command the client sends. more is false where none is there; where one has come
+// in part, it waits for the rest.
 func (c *client) nextCommand(cmd *Command) (more bool, err error) {
 	for {
 		if n := c.cut(cmd); n > 0 {
@@ -95,7 +99,9 @@ func (c *client) nextCommand(cmd *Command) (more bool, err error) {
 		if c.have == 0 { // an idle session waits without a task and a buffer
 			read = c.conn.ReadNow
 		}
+		c.between = true
 		n, err := read(c.in[c.have:])
+		c.between = false
 		if err != nil {
 			return false, c.readError(err)
 		}
@@ -211,8 +217,16 @@ func (c *client) discardBody() error {
 
 // WriteReply is ReplyWriter's: it numbers the chunk's packets and queues them for the client.
 func (c *client) WriteReply(p *protocol.Chunk) error {
+	if !c.answering {
+		return nil // the client expects no reply, and would take this one for that to its next command
+	}
 	if c.final {
 		return errors.New("a reply went on after its end")
+	}
+	if c.body == bodyCommand { // the reply is numbered on from the command's last packet
+		if err := c.discardBody(); err != nil {
+			return err
+		}
 	}
 	c.final, c.last = p.Final, p.Kind
 	c.inside = p.Part == protocol.First || p.Part == protocol.Middle

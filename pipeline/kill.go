@@ -95,12 +95,16 @@ func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err erro
 		Code: protocol.ErNoSuchThread, State: "HY000", Message: fmt.Sprintf("Unknown thread id: %d", k.id),
 	}
 	victim := s.listener.process.session(k.id)
-	if victim == nil {
+	if victim == nil || victim.listener != s.listener {
 		return unknown, nil
 	}
 	found := make(chan []connection, 1)
 	posted := victim.home.Post(func() {
 		var all []connection
+		if victim.opening { // its connections are in other hands
+			found <- nil
+			return
+		}
 		for _, l := range victim.links {
 			all = append(all, connection{l.Server, l.ThreadID})
 		}

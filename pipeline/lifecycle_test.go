@@ -15,14 +15,25 @@ import (
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
 )
 
-// changeUser sends a COM_CHANGE_USER with a response by the plugin and nonce of the greeting.
-func changeUser(user, password, schema string) pt.Step {
+// changeUser sends a COM_CHANGE_USER and answers the nonce it is given. The response in the command itself is of no use.
+func changeUser(user, password, schema, plugin string) pt.Step {
 	return func(c *pt.Conn) error {
-		response, _ := protocol.AuthResponse(c.Greeting.AuthPlugin, password, c.Greeting.AuthData)
 		request := protocol.ChangeUser{
-			User: user, AuthResponse: response, Schema: schema, Collation: 45, AuthPlugin: c.Greeting.AuthPlugin,
+			User: user, AuthResponse: make([]byte, 20), Schema: schema, Collation: 45, AuthPlugin: plugin,
 		}
-		return c.WritePacket(0, request.Append(nil, c.Caps))
+		if err := c.WritePacket(0, request.Append(nil, c.Caps)); err != nil {
+			return err
+		}
+		payload, err := c.ReadPayload()
+		if err != nil {
+			return err
+		}
+		again, err := protocol.DecodeAuthSwitch(payload)
+		if err != nil {
+			return err
+		}
+		response, _ := protocol.AuthResponse(again.Plugin, password, again.Data)
+		return pt.Reply(response)(c)
 	}
 }
 
@@ -73,9 +84,9 @@ func TestChangeUser(t *testing.T) {
 	r := run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{trace}})
 	c := r.Session()
 	c.Run(t, pt.Query("before"), pt.ExpectOK())
-	c.Run(t, changeUser("other", "2nd", "shop"), pt.Expect([]byte{1, protocol.AuthFastSuccess}), pt.ExpectOK())
+	c.Run(t, changeUser("other", "2nd", "shop", protocol.CachingSha2Password), pt.Expect([]byte{1, protocol.AuthFastSuccess}), pt.ExpectOK())
 	c.Run(t, pt.Query("after"), pt.ExpectOK())
-	c.Run(t, changeUser("other", "wrong", "shop"), pt.Expect([]byte{1, protocol.AuthFull}),
+	c.Run(t, changeUser("other", "wrong", "shop", protocol.CachingSha2Password), pt.Expect([]byte{1, protocol.AuthFull}),
 		pt.Reply([]byte{protocol.AuthRequestPublicKey}), func(c *pt.Conn) error { _, err := c.ReadPayload(); return err },
 		pt.Reply(make([]byte, 256)), pt.ExpectError(1045), pt.ExpectClosed())
 	r.Stop()
@@ -88,21 +99,7 @@ func TestChangeUser(t *testing.T) {
 func TestChangeUserToAnotherPlugin(t *testing.T) {
 	srv := pipelinetest.Backend(t, pt.MariaDB(), pipelinetest.AnswerOK())
 	c := run(t, srv.Addr, pipelinetest.Options{}).Session()
-	c.Run(t, func(c *pt.Conn) error {
-		request := protocol.ChangeUser{User: "other", AuthPlugin: "dialog", Collation: 45}
-		return c.WritePacket(0, request.Append(nil, c.Caps))
-	}, func(c *pt.Conn) error {
-		payload, err := c.ReadPayload()
-		if err != nil {
-			return err
-		}
-		request, err := protocol.DecodeAuthSwitch(payload)
-		if err != nil {
-			return err
-		}
-		response, _ := protocol.AuthResponse(request.Plugin, "2nd", request.Data)
-		return pt.Reply(response)(c)
-	}, pt.ExpectOK(), pt.Query("after"), pt.ExpectOK())
+	c.Run(t, changeUser("other", "2nd", "", "dialog"), pt.ExpectOK(), pt.Query("after"), pt.ExpectOK())
 }
 
 func TestResetConnectionKeepsTheConnection(t *testing.T) {

@@ -125,7 +125,7 @@ func (l *Link) attach() error {
 }
 
 // Serve sends the command to the server and relays its reply, as it arrives, to w. Where the server is lost, the
-// client gets error 2013 if nothing else has been begun, and the error wraps ErrServerLost.
+// client gets error 2013 if it waits for a packet to begin, and the error wraps ErrServerLost.
 func (l *Link) Serve(_ context.Context, w ReplyWriter, c *Command) error {
 	if err := l.attach(); err != nil {
 		return err
@@ -136,12 +136,18 @@ func (l *Link) Serve(_ context.Context, w ReplyWriter, c *Command) error {
 	frames := protocol.Framer{}
 	l.reader.Reset(c.Com(), l.caps, 1)
 	err := l.send(c, &frames)
-	if err == nil && !c.ExpectsReply() {
+	if !c.ExpectsReply() {
 		l.quit = l.quit || c.Com() == protocol.ComQuit
-		return nil
-	}
-	if err != nil && (!isServerSide(err) || !c.ExpectsReply()) {
+		if side := (serverSide{}); errors.As(err, &side) {
+			return fmt.Errorf("%w: %w", ErrServerLost, &ServerError{l.Server, side.error})
+		}
 		return err
+	}
+	if err != nil && !isServerSide(err) {
+		return err
+	}
+	if l.s.client.gone() { // the event that tells of it may have come with the command
+		return fmt.Errorf("%w: it hung up during the command", errClientGone)
 	}
 	// Where sending failed, the server may have said why before it closed: that is read like any reply.
 	l.reader.Reset(c.Com(), l.caps, frames.Seq)
@@ -164,7 +170,7 @@ func isServerSide(err error) bool {
 
 // send writes a command, with what follows its first part.
 func (l *Link) send(c *Command, frames *protocol.Framer) error {
-	if err := l.write(c.Data, frames); err != nil || c.Part == protocol.Whole {
+	if err := l.sendBytes(c.Data, frames); err != nil || c.Part == protocol.Whole {
 		return err
 	}
 	return l.sendBody(c, frames)
@@ -179,13 +185,13 @@ func (l *Link) sendBody(c *Command, frames *protocol.Framer) error {
 		if err != nil {
 			return err
 		}
-		if err := l.write(b, frames); err != nil {
+		if err := l.sendBytes(b, frames); err != nil {
 			return err
 		}
 	}
 }
 
-func (l *Link) write(b []byte, frames *protocol.Framer) error {
+func (l *Link) sendBytes(b []byte, frames *protocol.Framer) error {
 	if _, err := frames.Feed(b); err != nil {
 		return err
 	}
@@ -198,72 +204,100 @@ func (l *Link) write(b []byte, frames *protocol.Framer) error {
 	return nil
 }
 
+// fairReads is how many buffers of a reply are relayed, or commands served, before others on the worker have a turn.
+const fairReads = 32
+
 // relay reads the reply and writes it to w.
 func (l *Link) relay(w ReplyWriter, c *Command, frames *protocol.Framer) error {
-	worker := l.s.worker
-	var buf []byte
-	have := 0
-	defer func() {
-		if buf != nil {
-			worker.PutLarge(buf)
-		}
-	}()
-	for {
-		if have == 0 {
-			if buf != nil && !l.conn.HasInput() { // waiting holds no buffer
-				worker.PutLarge(buf)
-				buf = nil
-			}
-			if err := l.conn.WaitReadable(); err != nil {
-				return l.lost(w, serverSide{err})
-			}
-			if buf == nil {
-				buf = worker.Large()
-			}
-		}
-		n, err := l.conn.Read(buf[have:])
-		if err != nil {
+	in := replyBuffer{l: l}
+	defer in.release()
+	for reads := 1; ; reads++ {
+		if err := in.read(); err != nil {
 			return l.lost(w, serverSide{err})
 		}
-		have += n
-		at := 0
-		for at < have && !l.reader.Done() {
-			n, err := l.reader.Next(buf[at:have], at == 0 && have == len(buf), &l.chunk)
-			if err != nil {
-				return l.nonsense(w, err)
-			}
-			if n == 0 {
-				break
-			}
-			at += n
-			if err := w.WriteReply(&l.chunk); err != nil {
-				return err
-			}
-			if l.chunk.Kind == protocol.KindLocalInfile {
-				if err := l.upload(c, frames, buf[at:have]); err != nil {
-					return l.lost(w, err)
-				}
-			}
+		at, err := l.write(w, c, frames, in.buf[:in.have])
+		if err != nil {
+			return err
 		}
-		if l.reader.Done() {
+		if at > 0 {
 			if err := l.s.flush(); err != nil {
 				return err
 			}
-			if at < have {
-				return l.surplus(buf[at:have])
+		}
+		if l.reader.Done() {
+			if at < in.have {
+				return l.surplus(in.buf[at:in.have])
 			}
 			if l.conn.HasInput() { // no further event will tell
 				l.s.linkSpoke = true
 			}
 			return nil
 		}
-		if at > 0 {
-			if err := l.s.flush(); err != nil {
-				return err
+		in.have = copy(in.buf, in.buf[at:in.have])
+		if reads%fairReads == 0 {
+			if err := l.s.task.Yield(); err != nil {
+				return l.lost(w, serverSide{err})
 			}
-			have = copy(buf, buf[at:have])
 		}
 	}
+}
+
+// write writes the chunks at the front of b to w and returns their length.
+func (l *Link) write(w ReplyWriter, c *Command, frames *protocol.Framer, b []byte) (at int, err error) {
+	for at < len(b) && !l.reader.Done() {
+		n, err := l.reader.Next(b[at:], at == 0 && len(b) == loop.LargeBuffer, &l.chunk)
+		if err != nil {
+			return at, l.nonsense(w, err)
+		}
+		if n == 0 {
+			break
+		}
+		at += n
+		if err := w.WriteReply(&l.chunk); err != nil {
+			return at, err
+		}
+		if l.chunk.Kind == protocol.KindLocalInfile && l.reader.AtPacketStart() {
+			if err := l.upload(c, frames, b[at:]); err != nil {
+				return at, l.lost(w, err)
+			}
+		}
+	}
+	return at, nil
+}
+
+// replyBuffer is the buffer a reply is read into, borrowed while there is something to read.
+type replyBuffer struct {
+	l    *Link
+	buf  []byte
+	have int // bytes of a packet that has not come whole
+}
+
+// read waits for bytes and adds them to what is there.
+func (in *replyBuffer) read() error {
+	conn, worker := &in.l.conn, in.l.s.worker
+	if in.have == 0 {
+		if in.buf != nil && !conn.HasInput() { // waiting holds no buffer
+			in.release()
+		}
+		if err := conn.WaitReadable(); err != nil {
+			return err
+		}
+		if in.buf == nil {
+			in.buf = worker.Large()
+		}
+	}
+	n, err := conn.Read(in.buf[in.have:])
+	in.have += n
+	return err
+}
+
+// release gives the buffer back, unless the client's end still has bytes of it to send: where a chain has failed in
+// the middle of a reply, they go out, or not, at the session's end, and nobody else may have the buffer before.
+func (in *replyBuffer) release() {
+	if in.buf != nil && len(in.l.s.client.pend) == 0 {
+		in.l.s.worker.PutLarge(in.buf)
+	}
+	in.buf = nil
 }
 
 // upload sends the file that the server has asked for, up to the empty packet that ends it.
@@ -274,12 +308,17 @@ func (l *Link) upload(c *Command, frames *protocol.Framer, ahead []byte) error {
 	if err := l.s.flush(); err != nil {
 		return err
 	}
-	frames.Seq++ // the request itself
-	if err := l.sendBody(c, frames); err != nil {
-		return err
+	*frames = protocol.Framer{Seq: l.reader.Seq()}
+	var err error
+	if c.Body == nil { // a command of Weir's own making has no file
+		err = l.sendBytes([]byte{0, 0, 0, frames.Seq}, frames)
+	} else {
+		err = l.sendBody(c, frames)
 	}
-	l.reader.Resume(frames.Seq)
-	return nil
+	if err == nil {
+		l.reader.Resume(frames.Seq)
+	}
+	return err
 }
 
 // lost ends the session when the server's end fails in a reply.

@@ -15,16 +15,14 @@ import (
 // login takes a client through the connection phase and hands its session to a worker. It runs on a goroutine of its
 // own, after Process.arrive.
 func (l *Listener) login(ctx context.Context, nc net.Conn) {
-	deadline := time.Now().Add(l.Config.LoginTimeout)
-	_ = nc.SetDeadline(deadline)
 	conn := newPackets(nc)
 	s := &Session{
 		id: l.process.nextID(), from: peerOf(nc), listener: l, logger: l.log, maxPacket: 1 << 24,
 	}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	err := s.logIn(conn)
-	if err == nil && !stop() {
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetReadDeadline(time.Unix(1, 0)) })
+	err := s.logIn(ctx, conn)
+	if ctx.Err() != nil {
 		err = errDraining
 	}
 	if err == nil {
@@ -43,7 +41,8 @@ func (l *Listener) login(ctx context.Context, nc net.Conn) {
 }
 
 // logIn greets the client, finds out who it is and opens its chain.
-func (s *Session) logIn(conn *packets) error {
+func (s *Session) logIn(ctx context.Context, conn *packets) (err error) {
+	defer s.recovered(&err)
 	l := s.listener
 	s.counted = true
 	if n, limit := l.clients.Add(1), l.Config.MaxConnections; limit > 0 && n > int64(limit) {
@@ -60,6 +59,11 @@ func (s *Session) logIn(conn *packets) error {
 	}
 	if server.AuthPlugin == protocol.NativePassword {
 		greeting.AuthPlugin = protocol.NativePassword
+	}
+	deadline := time.Now().Add(l.Config.LoginTimeout)
+	_ = conn.SetDeadline(deadline)
+	if ctx.Err() != nil { // its deadline has just been overwritten
+		return errDraining
 	}
 	s.greeted = greeted{greeting.AuthData, greeting.AuthPlugin, greeting.Status}
 	if err := conn.writePacket(greeting.Append(nil)); err != nil {
@@ -85,7 +89,7 @@ func (s *Session) logIn(conn *packets) error {
 	cred := credential{
 		user: login.User, from: s.from, secure: !s.from.addr.IsValid(), plugin: login.AuthPlugin,
 		response: login.AuthResponse, greeted: greeting.AuthPlugin, nonce: greeting.AuthData,
-		do: func(f func() error) error { return f() },
+		do: func(f func() error) error { return f() }, plugins: s.caps.Has(protocol.ClientPluginAuth),
 	}
 	if cred.plugin == "" { // a client that knows no plugins
 		cred.plugin = protocol.NativePassword
@@ -171,31 +175,21 @@ func drainInput(c net.Conn) {
 	}
 }
 
-// start hands the session to a worker. From here on, the session ends itself.
+// start hands the session to a worker, which sends the OK packet of the login. From here on, the session ends itself.
 func (s *Session) start(conn *packets) error {
 	_ = conn.SetDeadline(time.Time{})
-	early := conn.rest()
 	ok := s.loginOK()
-	if err := conn.writePacket(ok); err != nil {
-		return err
+	if decoded, err := protocol.DecodeOK(ok, s.caps); err == nil {
+		s.noteState(decoded.SessionState)
 	}
 	fd, err := loop.Take(conn.Conn)
 	if err != nil {
 		return err
 	}
-	s.noteLogin(ok)
-	if !s.listener.process.adopt(s, fd, early) {
+	s.client.session, s.client.timeout = s, s.listener.Config.WriteTimeout
+	if !s.listener.process.adopt(s, fd, conn.rest(), protocol.AppendPacket(nil, conn.seq, ok)) {
 		loop.CloseDescriptor(fd)
 		return errDraining
 	}
 	return nil
-}
-
-// noteLogin learns the default schema that the server says the session begins with.
-func (s *Session) noteLogin(ok []byte) {
-	s.client.session = s
-	s.client.timeout = s.listener.Config.WriteTimeout
-	if decoded, err := protocol.DecodeOK(ok, s.caps); err == nil {
-		s.noteState(decoded.SessionState)
-	}
 }

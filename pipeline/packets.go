@@ -63,15 +63,15 @@ func (p *packets) fill(n int) error {
 	if p.r == p.w {
 		p.r, p.w = 0, 0
 	}
-	if p.r+n > len(p.buf) {
-		buf := p.buf
-		if n > len(buf) {
-			buf = make([]byte, max(n, 2*len(buf)))
-		}
-		p.w = copy(buf, p.buf[p.r:p.w])
-		p.r, p.buf = 0, buf
-	}
 	for p.w-p.r < n {
+		if p.w == len(p.buf) { // grow with what has come, not with what is announced
+			buf := p.buf
+			if p.w-p.r > len(buf)/2 {
+				buf = make([]byte, 2*len(buf))
+			}
+			p.w = copy(buf, p.buf[p.r:p.w])
+			p.r, p.buf = 0, buf
+		}
 		got, err := p.Read(p.buf[p.w:])
 		p.w += got
 		if err != nil {

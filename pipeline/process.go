@@ -48,9 +48,16 @@ type worker struct {
 // Env returns the environment of a step called name ("filter querylog", "router connection") of the named pipeline.
 func (p *Process) Env(pipeline, name string) Env {
 	return Env{
-		Log:     p.Log.With("pipeline", pipeline, "step", name),
-		OnStart: func(f func() error) { p.starts = append(p.starts, f) },
-		OnStop:  func(f func()) { p.stops = append(p.stops, f) },
+		Log: p.Log.With("pipeline", pipeline, "step", name),
+		OnStart: func(f func() error) {
+			p.starts = append(p.starts, func() error {
+				if err := f(); err != nil {
+					return fmt.Errorf("pipeline %s, %s: %w", pipeline, name, err)
+				}
+				return nil
+			})
+		},
+		OnStop: func(f func()) { p.stops = append(p.stops, f) },
 	}
 }
 
@@ -162,8 +169,8 @@ func (p *Process) arrive() bool {
 func (p *Process) nextID() uint32 { return firstID | p.ids.Add(1) }
 
 // adopt gives a session whose client has logged in to the worker with the fewest. early is what the client has sent
-// already. It reports false where the workers have stopped.
-func (p *Process) adopt(s *Session, fd int, early []byte) bool {
+// already, first what it is to be sent. It reports false where the workers have stopped.
+func (p *Process) adopt(s *Session, fd int, early, first []byte) bool {
 	w := p.workers[0]
 	for _, other := range p.workers[1:] {
 		if other.load.Load() < w.load.Load() {
@@ -194,9 +201,8 @@ func (p *Process) adopt(s *Session, fd int, early []byte) bool {
 			}
 			s.client.have = copy(s.client.in, early)
 		}
-		if len(early) > 0 || s.draining {
-			w.Go(s)
-		}
+		s.client.out = append(w.Small()[:0], first...)
+		w.Go(s)
 	})
 	if !posted {
 		w.load.Add(-1)

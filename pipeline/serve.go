@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirproxy/weir/pipeline/loop"
 	"github.com/weirproxy/weir/protocol"
 )
 
@@ -22,8 +23,7 @@ func (s *Session) Run() {
 	}
 	s.task = s.worker.Current()
 	s.client.borrow()
-	err := s.serveAll()
-	if err != nil {
+	if err := s.serveAll(); err != nil {
 		s.end(err)
 	}
 	s.client.release()
@@ -31,7 +31,11 @@ func (s *Session) Run() {
 }
 
 func (s *Session) serveAll() (err error) {
-	for {
+	defer s.recovered(&err)
+	if err := s.client.flush(); err != nil { // the OK packet of the login
+		return err
+	}
+	for served := 1; ; served++ {
 		if s.cancelled != nil {
 			return s.cancelled
 		}
@@ -51,6 +55,11 @@ func (s *Session) serveAll() (err error) {
 			return err
 		}
 		s.client.answering = false
+		if served%fairReads == 0 {
+			if err := s.task.Yield(); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -75,13 +84,6 @@ func (s *Session) idleInput() error {
 
 // serve has one command answered and sees to what the contract promises.
 func (s *Session) serve(c *Command) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.Log().Error("panic while serving a command",
-				"command", protocol.CommandName(c.Com()), "panic", r, "stack", string(debug.Stack()))
-			err = errPanic
-		}
-	}()
 	c.caps = s.caps
 	if c.Com() == protocol.ComChangeUser {
 		err = s.changeUser(c)
@@ -115,8 +117,13 @@ func (s *Session) serve(c *Command) (err error) {
 	return nil
 }
 
-// errPanic stands for a panic that has been logged.
-var errPanic = errors.New("internal error")
+// recovered, deferred, makes an error of a panic.
+func (s *Session) recovered(err *error) {
+	if r := recover(); r != nil {
+		s.Log().Error("panic in a session", "panic", r, "stack", string(debug.Stack()))
+		*err = loop.ErrPanic
+	}
+}
 
 // end closes everything the session has on its worker and leaves the rest to a goroutine.
 func (s *Session) end(err error) {
@@ -145,9 +152,11 @@ func (s *Session) tell(err error) {
 	if errors.Is(err, errQuit) || errors.Is(err, errClientGone) || !c.conn.IsOpen() {
 		return
 	}
+	// What the client still has to send, or to take, it gets time for, but not for ever.
+	defer s.worker.After(c.timeout, c.conn.Close).Stop()
 	if e := clientError(err); e != nil && !c.inside && !(c.answering && c.final) {
 		if !c.answering { // nothing was asked: the client will take it for the answer to its next command
-			c.seq, c.final = 1, false
+			c.seq, c.final, c.answering = 1, false, true
 		}
 		if Error(c, e) != nil {
 			return
@@ -192,6 +201,7 @@ func (s *Session) finish(err error) {
 	s.cancel()
 	s.close()
 	switch {
+	case errors.Is(err, loop.ErrPanic): // has been logged
 	case errors.Is(err, errQuit), errors.Is(err, errClientGone) && errors.Is(err, io.EOF):
 		s.Log().Debug("session ended", "reason", err)
 	case errors.Is(err, errDraining):
@@ -208,6 +218,10 @@ func (s *Session) close() {
 	closers := s.closers
 	s.closers = nil
 	for _, closer := range slices.Backward(closers) {
-		closer()
+		func() {
+			var err error
+			defer s.recovered(&err)
+			closer()
+		}()
 	}
 }

@@ -18,6 +18,8 @@ type Server struct {
 	network  string
 	links    atomic.Int64
 	greeting atomic.Pointer[protocol.Greeting] // the last one seen
+	failed   atomic.Int64                      // when the server could last not be reached, in Unix nanoseconds
+	prober   prober
 }
 
 // NewServer checks a server block. The mistakes in its settings are Invalid errors, joined.
@@ -90,41 +92,37 @@ func (e *NoServerError) Brief() string {
 	return strings.Join(texts, "; ")
 }
 
-// Greeting is what the server greets with, as far as it is known from the last connection; where none has been made
-// yet, it makes one. It may block for ConnectTimeout. The error is a *ServerError.
-func (srv *Server) Greeting(ctx context.Context) (*protocol.Greeting, error) {
-	if g := srv.greeting.Load(); g != nil {
-		return g, nil
-	}
-	conn, g, err := srv.dial(ctx)
+// dial connects and reads the greeting. The connection has a deadline of ConnectTimeout. The error is a *ServerError.
+func (srv *Server) dial(ctx context.Context) (*packets, *protocol.Greeting, error) {
+	conn, g, err := srv.reach(ctx)
 	if err != nil {
-		return nil, err
+		srv.failed.Store(time.Now().UnixNano())
+		return nil, nil, &ServerError{srv, err}
 	}
-	_ = conn.Close()
-	return g, nil
+	srv.failed.Store(0)
+	srv.greeting.Store(g)
+	return conn, g, nil
 }
 
-// dial connects and reads the greeting. The connection has a deadline of ConnectTimeout.
-func (srv *Server) dial(ctx context.Context) (*packets, *protocol.Greeting, error) {
+func (srv *Server) reach(ctx context.Context) (*packets, *protocol.Greeting, error) {
 	deadline := time.Now().Add(srv.Config.ConnectTimeout)
 	dialer := net.Dialer{Deadline: deadline}
 	nc, err := dialer.DialContext(ctx, srv.network, srv.Config.Address)
 	if err != nil {
-		return nil, nil, &ServerError{srv, bareDialError(err)}
+		return nil, nil, bareDialError(err)
 	}
 	_ = nc.SetDeadline(deadline)
 	conn := newPackets(nc)
 	payload, err := conn.readPacket()
 	if err != nil {
 		_ = nc.Close()
-		return nil, nil, &ServerError{srv, fmt.Errorf("waiting for its greeting: %w", err)}
+		return nil, nil, fmt.Errorf("waiting for its greeting: %w", err)
 	}
 	g, err := protocol.DecodeGreeting(payload)
 	if err != nil {
 		_ = nc.Close()
-		return nil, nil, &ServerError{srv, err}
+		return nil, nil, err
 	}
-	srv.greeting.Store(&g)
 	return conn, &g, nil
 }
 
@@ -146,38 +144,3 @@ const linkCaps = protocol.ClientMySQL | protocol.ClientConnectWithDB | protocol.
 const foreignCaps = protocol.ClientCompress | protocol.ClientSSL | protocol.ClientZstdCompression |
 	protocol.ClientMultiFactorAuthentication | protocol.ClientCapabilityExtension |
 	protocol.ClientSSLVerifyServerCert | protocol.ClientRememberOptions | protocol.MariaDBClientComMulti
-
-// A Greeter is a Target that knows what its servers greet with. The greeting of a session must be known before it is
-// opened, and so before its servers are chosen.
-type Greeter interface {
-	// Greeting returns a greeting all servers that could serve the session agree with; it may block. An error
-	// says that there is no such server.
-	Greeting(ctx context.Context) (*protocol.Greeting, error)
-}
-
-// MergeGreetings returns the greeting of the first server that answers, with the capabilities all that answer have.
-// It fails only where none does.
-func MergeGreetings(ctx context.Context, servers []*Server) (*protocol.Greeting, error) {
-	var merged *protocol.Greeting
-	var errs []error
-	for _, srv := range servers {
-		g, err := srv.Greeting(ctx)
-		switch {
-		case err != nil:
-			errs = append(errs, err)
-		case merged == nil:
-			first := *g
-			merged = &first
-		default:
-			mysql := (merged.Capabilities | g.Capabilities) & protocol.ClientMySQL
-			merged.Capabilities = merged.Capabilities&g.Capabilities | mysql
-			if mysql != 0 {
-				merged.Capabilities &= 1<<32 - 1
-			}
-		}
-	}
-	if merged == nil {
-		return nil, NoServer(errs)
-	}
-	return merged, nil
-}

@@ -23,6 +23,7 @@ type Session struct {
 	linkSpoke bool                // a server may have something to say, or have closed
 	draining  bool                // to end before the next command
 	ended     bool
+	opening   bool // the chain is being closed and opened on another goroutine
 	counted   bool // in listener.clients
 	client    client
 	command   Command
@@ -87,7 +88,7 @@ func (s *Session) OnClose(f func()) { s.closers = append(s.closers, f) }
 // Do runs f on an ordinary goroutine and waits for it without blocking the worker. It returns f's error. f is not
 // interrupted when the session is cancelled; Do then returns only after f has.
 func (s *Session) Do(f func() error) error {
-	if s.worker == nil || s.task == nil {
+	if s.worker == nil || s.task == nil || s.opening {
 		return f()
 	}
 	return s.worker.Await(f)
@@ -95,7 +96,7 @@ func (s *Session) Do(f func() error) error {
 
 // Sleep waits without blocking the worker; it returns early with an error when the session is cancelled.
 func (s *Session) Sleep(d time.Duration) error {
-	if s.worker != nil && s.task != nil {
+	if s.worker != nil && s.task != nil && !s.opening {
 		return s.worker.Sleep(d)
 	}
 	timer := time.NewTimer(d)
@@ -151,7 +152,11 @@ func (s *Session) interrupt(err error) {
 // drain ends the session once it is idle.
 func (s *Session) drain() {
 	s.draining = true
-	if s.task == nil && !s.ended {
+	switch {
+	case s.ended:
+	case s.task == nil:
 		s.worker.Go(s)
+	case s.client.between:
+		s.interrupt(errDraining)
 	}
 }

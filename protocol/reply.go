@@ -47,12 +47,14 @@ const (
 	replyInfile                // waiting for Resume
 )
 
-// Reset prepares for the reply to the command com, whose first packet is to be numbered seq. caps are the
+// Reset prepares for the reply to the command com, which is Done at once where there is none, and whose first packet is to be numbered seq. caps are the
 // capabilities agreed on with the server.
 func (r *ReplyReader) Reset(com byte, caps Capability, seq uint8) {
 	r.com, r.caps, r.seq = com, caps, seq
 	r.left, r.cont = 0, false
 	switch com {
+	case ComQuit, ComStmtClose, ComStmtSendLongData:
+		r.state = replyDone
 	case ComStmtPrepare:
 		r.state = replyPrepare
 	case ComStmtFetch:
@@ -72,6 +74,9 @@ func (r *ReplyReader) Reset(com byte, caps Capability, seq uint8) {
 // Resume goes on after a KindLocalInfile chunk: the client has sent its file, and the server's answer to that is to
 // be numbered seq.
 func (r *ReplyReader) Resume(seq uint8) { r.state, r.seq = replyFirst, seq }
+
+// Seq is the number that the next packet must have.
+func (r *ReplyReader) Seq() uint8 { return r.seq }
 
 // Done reports whether the reply has been cut whole.
 func (r *ReplyReader) Done() bool { return r.state == replyDone && !r.fragmented() }

@@ -99,6 +99,10 @@ func (c *Conn) IsOpen() bool { return c.open }
 // HasInput reports whether there may be bytes to read, or the end of them.
 func (c *Conn) HasInput() bool { return c.open && c.readable }
 
+// Ended reports whether the peer has hung up and nothing it sent is left to read. It costs nothing while the peer has
+// not hung up.
+func (c *Conn) Ended() bool { return c.open && c.hangup && ended(int(c.fd)) }
+
 // event is what epoll says of the socket.
 func (c *Conn) event(ev uint32) {
 	gen := c.gen

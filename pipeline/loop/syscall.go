@@ -21,6 +21,14 @@ func recv(fd int, b []byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
+// ended reports whether the peer has closed its side and nothing is left to read.
+func ended(fd int) bool {
+	var b [1]byte
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1,
+		syscall.MSG_DONTWAIT|syscall.MSG_PEEK, 0, 0)
+	return errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR || errno == 0 && n == 0
+}
+
 // send writes as much of b as the socket takes.
 func send(fd int, b []byte) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))),

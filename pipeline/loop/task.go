@@ -87,16 +87,18 @@ func (w *Worker) resume(t *Task) {
 	w.cur = nil
 }
 
+// runReady resumes the tasks that are ready now. Those that yield again meanwhile come after the next look at the
+// sockets.
 func (w *Worker) runReady() {
-	for len(w.ready) > 0 {
-		batch := w.ready
-		w.ready = nil
-		for _, t := range batch {
-			if t.queued { // not resumed by an event meanwhile
-				w.resume(t)
-			}
+	batch := w.ready
+	w.ready = w.readySpare[:0]
+	for i, t := range batch {
+		batch[i] = nil
+		if t.queued { // not resumed by an event meanwhile
+			w.resume(t)
 		}
 	}
+	w.readySpare = batch
 }
 
 // wait gives the worker back until the task is resumed. It returns the error of an Interrupt.
@@ -124,6 +126,29 @@ func (t *Task) Interrupt(err error) {
 	}
 }
 
+// Yield lets the worker see to what else has come, and goes on after that.
+func (t *Task) Yield() error {
+	if !t.queued {
+		t.queued = true
+		t.w.ready = append(t.w.ready, t)
+	}
+	return t.wait()
+}
+
+// ErrPanic stands for a panic that has been logged.
+var ErrPanic = errors.New("internal error")
+
+// guarded runs f and makes an error of a panic.
+func (w *Worker) guarded(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.log.Error("panic on behalf of a task", "panic", r, "stack", string(debug.Stack()))
+			err = ErrPanic
+		}
+	}()
+	return f()
+}
+
 // Await runs f on an ordinary goroutine, where it may block, and waits for it. It returns f's error. An interrupted
 // task still waits for f to return.
 func (w *Worker) Await(f func() error) error {
@@ -131,7 +156,7 @@ func (w *Worker) Await(f func() error) error {
 	var err error
 	done := false
 	go func() {
-		e := f()
+		e := w.guarded(f)
 		w.Post(func() {
 			err, done = e, true
 			if t.parked {

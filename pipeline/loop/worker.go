@@ -30,10 +30,11 @@ type Worker struct {
 	slots []slot // by file descriptor
 	gen   uint32
 
-	cur   *Task
-	idle  []*Task
-	ready []*Task // interrupted by another task, to be resumed by the loop
-	stop  bool
+	cur  *Task
+	idle []*Task
+	// Tasks to be resumed by the loop: interrupted by another one, or having yielded.
+	ready, readySpare []*Task
+	stop              bool
 
 	small, large freeList
 
@@ -102,7 +103,9 @@ func (w *Worker) run() {
 	rested := time.Now()
 	for !w.stop {
 		w.polls = 0
-		if err := w.raw.Read(w.poll); err != nil {
+		if len(w.ready) > 0 {
+			w.n = epollWait(w.epfd, w.events[:])
+		} else if err := w.raw.Read(w.poll); err != nil {
 			w.log.Error("event loop cannot wait", "error", err)
 			return
 		}
@@ -149,7 +152,12 @@ func (w *Worker) Post(f func()) bool {
 }
 
 func (w *Worker) wake() {
-	if !w.inbox.full.Swap(true) {
+	if w.inbox.full.Swap(true) {
+		return
+	}
+	w.inbox.mu.Lock()
+	defer w.inbox.mu.Unlock()
+	if !w.inbox.closed { // afterwards the descriptor may be somebody else's
 		eventfdWrite(w.wakefd)
 	}
 }
@@ -186,12 +194,14 @@ func (w *Worker) shutdown() {
 			c.Close()
 		}
 	}
-	w.runReady()
 	w.inbox.mu.Lock()
 	w.inbox.closed = true
 	w.inbox.mu.Unlock()
+	w.inbox.full.Store(true)
 	w.runInbox()
-	w.runReady()
+	for len(w.ready) > 0 {
+		w.runReady()
+	}
 	for _, t := range w.idle {
 		t.end()
 	}

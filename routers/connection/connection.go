@@ -20,6 +20,9 @@ type Config struct {
 // Kind is the router's entry in the list of routers.
 var Kind = pipeline.KindOf("connection", Config{}, New)
 
+// suspect is more than any load.
+const suspect = 1 << 40
+
 // Router opens each session on one of its servers.
 type Router struct {
 	servers []*pipeline.Server
@@ -63,11 +66,15 @@ func (r *Router) Open(s *pipeline.Session) (pipeline.Handler, error) {
 	return nil, pipeline.NoServer(errs)
 }
 
-// byLoad returns the servers, those with the fewest connections for their weight first.
+// byLoad returns the servers, those with the fewest connections for their weight first, and last those that could not
+// be reached a short while ago: a client should not wait for them again where another server would take it.
 func (r *Router) byLoad() []*pipeline.Server {
 	load := make(map[*pipeline.Server]float64, len(r.servers))
 	for _, srv := range r.servers {
 		load[srv] = float64(srv.Links()) / float64(srv.Config.Weight)
+		if srv.Suspect() {
+			load[srv] += suspect
+		}
 	}
 	servers := slices.Clone(r.servers)
 	slices.SortStableFunc(servers, func(a, b *pipeline.Server) int {
