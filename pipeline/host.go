@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -49,35 +50,39 @@ func parseHostPattern(s string) (hostPattern, error) {
 		h.local = true
 		return h, nil
 	}
-	addr, mask, hasMask := strings.Cut(s, "/")
+	addr, mask, hasMask := strings.Cut(h.text, "/")
+	// What netip takes for the zone of an IPv6 address is a wildcard here.
+	if !hasMask && strings.ContainsAny(h.text, "%_") {
+		return h, nil
+	}
 	a, err := netip.ParseAddr(addr)
 	switch {
-	case err != nil && hasMask:
-		return h, fmt.Errorf("%q: %w", s, err)
-	case err != nil:
-		if !strings.ContainsAny(s, "%_") && s != "" {
-			return h, fmt.Errorf("%q is neither an address, nor localhost, nor a pattern with %% or _ "+
-				"(host names are not looked up)", s)
-		}
-		return h, nil
+	case err != nil && !hasMask:
+		return h, fmt.Errorf("%q is neither an address, nor localhost, nor a pattern with %% or _ "+
+			"(host names are not looked up)", s)
+	case err != nil || a.Zone() != "":
+		return h, fmt.Errorf("%q: %q is no address", s, addr)
 	case !hasMask:
 		h.prefix = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
 		return h, nil
 	}
-	bits := -1
-	if m, err := netip.ParseAddr(mask); err == nil && m.Is4() {
-		b := m.As4()
-		if ones, size := net.IPv4Mask(b[0], b[1], b[2], b[3]).Size(); size == 32 {
-			bits = ones
-		}
-	} else if _, err := fmt.Sscanf(mask, "%d", &bits); err != nil {
-		bits = -1
-	}
-	if bits < 0 || bits > a.BitLen() {
+	bits, ok := maskBits(a, mask)
+	if !ok {
 		return h, fmt.Errorf("%q: %q is no netmask", s, mask)
 	}
 	h.prefix = netip.PrefixFrom(a, bits).Masked()
 	return h, nil
+}
+
+// maskBits is the length of the prefix of a that mask means: a netmask of IPv4, or the length itself.
+func maskBits(a netip.Addr, mask string) (bits int, ok bool) {
+	if m, err := netip.ParseAddr(mask); err == nil && m.Is4() && a.Is4() {
+		b := m.As4()
+		ones, size := net.IPv4Mask(b[0], b[1], b[2], b[3]).Size()
+		return ones, size == 32 // 0 where the ones are not all in front
+	}
+	n, err := strconv.ParseUint(mask, 10, 8)
+	return int(n), err == nil && int(n) <= a.BitLen()
 }
 
 // match reports whether a client from p is meant. A client on this machine, over a Unix socket or a loopback
@@ -87,7 +92,7 @@ func (h hostPattern) match(p peer) bool {
 	case h.local:
 		return !p.addr.IsValid() || p.addr.IsLoopback()
 	case h.prefix.IsValid():
-		return p.addr.IsValid() && h.prefix.Contains(p.addr)
+		return p.addr.IsValid() && h.prefix.Contains(p.addr.WithZone(""))
 	}
 	return like(h.text, strings.ToLower(p.host()))
 }
