@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weirproxy/weir/pipeline/loop"
 	"github.com/weirproxy/weir/protocol"
 )
 
@@ -26,7 +27,8 @@ type Listener struct {
 	net     net.Listener
 }
 
-// NewListener checks a listener block. The mistakes in its settings are Invalid errors, joined. It does not open the address: Process.Run does.
+// NewListener checks a listener block. The mistakes in its settings are Invalid errors, joined. It does not open the
+// address: Process.Run does.
 func NewListener(c ListenerConfig) (*Listener, error) {
 	l := &Listener{Config: c}
 	var errs []error
@@ -43,8 +45,9 @@ func NewListener(c ListenerConfig) (*Listener, error) {
 	invalid(c.WriteTimeout <= 0, "write_timeout", "a timeout is longer than 0")
 	invalid(c.MaxConnections < 0, "max_connections", "a number of connections is not negative")
 	if c.Address != "" {
-		_, _, err := net.SplitHostPort(c.Address)
-		invalid(err != nil, "address", fmt.Sprintf("%q is not host:port", c.Address))
+		if err := validAddress(c.Address, 0); err != nil {
+			errs = append(errs, Invalid("address", err))
+		}
 	}
 	mode, err := strconv.ParseUint(c.SocketMode, 8, 9)
 	invalid(err != nil, "socket_mode", fmt.Sprintf("%q is not three octal digits such as 0770", c.SocketMode))
@@ -70,13 +73,17 @@ func (l *Listener) listen(p *Process) error {
 	return nil
 }
 
-// listenUnix makes the socket at path. A socket that is there already and that nobody listens on is what a process
-// left that was killed: it is replaced.
+// listenUnix makes the socket at path. One that is there already is replaced only where connecting to it is refused: that
+// is what a process left that was killed. One that does not answer, or is not ours to connect to, has its owner.
 func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
-		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
 			_ = c.Close()
 			return nil, fmt.Errorf("%s: another process listens on this socket", path)
+		}
+		if !loop.Refused(err) {
+			return nil, fmt.Errorf("%s is there already, and may be in use: %w", path, bareDialError(err))
 		}
 		if err := os.Remove(path); err != nil {
 			return nil, err
@@ -122,5 +129,5 @@ func (l *Listener) accept(ctx context.Context) {
 	}
 }
 
-// full is the answer to a client too many.
+// errFull is the answer to a client too many.
 var errFull = &protocol.SQLError{Code: protocol.ErConCount, State: "08004", Message: "Too many connections"}
