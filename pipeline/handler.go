@@ -17,15 +17,17 @@ type Handler interface {
 }
 
 // A ReplyWriter takes a reply on its way to the client, chunk by chunk. p is valid until WriteReply returns. It
-// may wait while the client does not read; an error means that the client is gone, and is to be returned.
+// may wait while the client does not read. An error means that the reply cannot go on, mostly because the client is
+// gone: whoever gets one returns it, and the session ends.
 type ReplyWriter interface {
 	WriteReply(p *protocol.Chunk) error
 }
 
-// A Filter is one configured step of a pipeline. Open is called once per session, on an ordinary goroutine
-// where it may block, and returns the handler that stands before next. A filter with no interest in this
-// session returns next, and is not in the chain. Open of several sessions may run at the same time. An error
-// refuses the session: the client gets it as an ERR packet, word for word where it is a *protocol.SQLError.
+// A Filter is one configured step of a pipeline. Open is called once per session, and again when the session changes user
+// or is reset: what was registered with OnClose has run by then. It runs on an ordinary goroutine, where it may block, and
+// returns the handler that stands before next. A filter with no interest in this session returns next, and is not in the
+// chain. Open of several sessions may run at the same time. An error refuses the session: the client gets it as an ERR
+// packet, word for word where it is a *protocol.SQLError.
 type Filter interface {
 	Open(s *Session, next Handler) (Handler, error)
 }

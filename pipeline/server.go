@@ -28,9 +28,8 @@ func NewServer(c ServerConfig) (*Server, error) {
 	var errs []error
 	if strings.HasPrefix(c.Address, "/") {
 		srv.network = "unix"
-	} else if _, _, err := net.SplitHostPort(c.Address); err != nil {
-		errs = append(errs, Invalid("address",
-			fmt.Errorf("%q is neither host:port nor the path of a socket", c.Address)))
+	} else if err := validAddress(c.Address, 1); err != nil {
+		errs = append(errs, Invalid("address", fmt.Errorf("%w, nor the path of a socket", err)))
 	}
 	if c.Weight < 1 {
 		errs = append(errs, Invalid("weight", errors.New("a weight is at least 1")))

@@ -439,7 +439,7 @@ func (r *ReplyReader) stepPrepare(payload []byte, length int, p *Chunk) error {
 	return nil
 }
 
-// okHead returns the status flags of an OK packet of which at least the first packetHead bytes are there.
+// okHead returns the status flags of an OK packet of which at least the fields up to them are there.
 func okHead(payload []byte) (status uint16, err error) {
 	b := payload[1:]
 	for range 2 { // affected rows, last insert id
