@@ -1,0 +1,171 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/weirproxy/weir/pipeline/loop"
+	"github.com/weirproxy/weir/protocol"
+)
+
+// fairReads is how many buffers of a reply are relayed, or commands served, before others on the worker have a turn.
+const fairReads = 32
+
+// relay reads the reply and writes it to w.
+func (l *Link) relay(w ReplyWriter, c *Command, frames *protocol.Framer) error {
+	in := replyBuffer{l: l}
+	defer in.release()
+	for reads := 1; ; reads++ {
+		if err := in.read(); err != nil {
+			return l.lost(w, serverSide{err})
+		}
+		at, err := l.write(w, c, frames, in.buf[:in.have])
+		if err != nil {
+			return err
+		}
+		if at > 0 {
+			if err := l.s.flush(); err != nil {
+				return err
+			}
+		}
+		if l.reader.Done() {
+			if at < in.have {
+				return l.surplus(in.buf[at:in.have])
+			}
+			if l.conn.HasInput() { // no further event will tell
+				l.s.linkSpoke = true
+			}
+			return nil
+		}
+		in.have = copy(in.buf, in.buf[at:in.have])
+		if reads%fairReads == 0 {
+			if err := l.s.task.Yield(); err != nil {
+				return l.lost(w, serverSide{err})
+			}
+		}
+	}
+}
+
+// write writes the chunks at the front of b to w and returns their length.
+func (l *Link) write(w ReplyWriter, c *Command, frames *protocol.Framer, b []byte) (at int, err error) {
+	for at < len(b) && !l.reader.Done() {
+		n, err := l.reader.Next(b[at:], at == 0 && len(b) == loop.LargeBuffer, &l.chunk)
+		if err != nil {
+			return at, l.nonsense(w, err)
+		}
+		if n == 0 {
+			break
+		}
+		at += n
+		if err := w.WriteReply(&l.chunk); err != nil {
+			return at, err
+		}
+		if l.chunk.Kind == protocol.KindLocalInfile && l.reader.AtPacketStart() {
+			if err := l.upload(c, frames, b[at:]); err != nil {
+				return at, l.lost(w, err)
+			}
+		}
+	}
+	return at, nil
+}
+
+// replyBuffer is the buffer a reply is read into, borrowed while there is something to read.
+type replyBuffer struct {
+	l    *Link
+	buf  []byte
+	have int // bytes of a packet that has not come whole
+}
+
+// read waits for bytes and adds them to what is there.
+func (in *replyBuffer) read() error {
+	conn, worker := &in.l.conn, in.l.s.worker
+	if in.have == 0 {
+		if in.buf != nil && !conn.HasInput() { // waiting holds no buffer
+			in.release()
+		}
+		if err := conn.WaitReadable(); err != nil {
+			return err
+		}
+		if in.buf == nil {
+			in.buf = worker.Large()
+		}
+	}
+	n, err := conn.Read(in.buf[in.have:])
+	in.have += n
+	return err
+}
+
+// release gives the buffer back, unless the client's end still has bytes of it to send: where a chain has failed in
+// the middle of a reply, they go out, or not, at the session's end, and nobody else may have the buffer before.
+func (in *replyBuffer) release() {
+	if in.buf != nil && len(in.l.s.client.pend) == 0 {
+		in.l.s.worker.PutLarge(in.buf)
+	}
+	in.buf = nil
+}
+
+// upload sends the file that the server has asked for, up to the empty packet that ends it.
+func (l *Link) upload(c *Command, frames *protocol.Framer, ahead []byte) error {
+	if len(ahead) > 0 {
+		return serverSide{fmt.Errorf("bytes behind a LOCAL INFILE request: %w", protocol.ErrMalformed)}
+	}
+	if err := l.s.flush(); err != nil {
+		return err
+	}
+	*frames = protocol.Framer{Seq: l.reader.Seq()}
+	var err error
+	if c.Body == nil { // a command of Weir's own making has no file
+		err = l.sendBytes([]byte{0, 0, 0, frames.Seq}, frames)
+	} else {
+		err = l.sendBody(c, frames)
+	}
+	if err == nil {
+		l.reader.Resume(frames.Seq)
+	}
+	return err
+}
+
+// lost ends the session when the server's end fails in a reply.
+func (l *Link) lost(w ReplyWriter, err error) error {
+	if l.s.cancelled != nil {
+		return l.s.cancelled
+	}
+	if !isServerSide(err) {
+		return err // the client's end failed
+	}
+	return l.fail(w, err, "Lost connection to server %s during query")
+}
+
+func (l *Link) nonsense(w ReplyWriter, err error) error {
+	return l.fail(w, err, "Malformed packet from server %s")
+}
+
+// fail tells the client, where a packet may follow what it already has, that the reply will not be completed.
+func (l *Link) fail(w ReplyWriter, err error, message string) error {
+	if side := (serverSide{}); errors.As(err, &side) {
+		err = side.error
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("it closed the connection")
+	}
+	l.conn.Close()
+	if l.reader.AtPacketStart() {
+		e := &protocol.SQLError{
+			Code: protocol.CrServerLost, State: "HY000", Message: fmt.Sprintf(message, l.Server.Config.Name),
+		}
+		if werr := Error(w, e); werr != nil {
+			return werr
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrServerLost, &ServerError{l.Server, err})
+}
+
+// surplus ends the session when the server sends more than it was asked for.
+func (l *Link) surplus(b []byte) error {
+	if e := l.unasked(b); e != nil {
+		return fmt.Errorf("%w: %w", ErrServerLost, &ServerError{l.Server, e})
+	}
+	return fmt.Errorf("%w: %w", ErrServerLost,
+		&ServerError{l.Server, fmt.Errorf("%d bytes behind the end of a reply: %w", len(b), protocol.ErrMalformed)})
+}
