@@ -2,8 +2,12 @@ package connection_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/pipeline/pipelinetest"
@@ -38,28 +42,54 @@ func TestSettings(t *testing.T) {
 // TestSpread: sessions go where the fewest are for the server's weight, and come back to where some have left.
 func TestSpread(t *testing.T) {
 	var addrs []string
-	var servers []*pt.Server
 	for range 3 {
-		srv := pipelinetest.Backend(t, pt.MariaDB(), pipelinetest.AnswerOK())
-		servers, addrs = append(servers, srv), append(addrs, srv.Addr)
+		addrs = append(addrs, pipelinetest.Backend(t, pt.MariaDB(), pipelinetest.AnswerOK()).Addr)
 	}
 	f := pipelinetest.NewFront(t, pipelinetest.Options{Servers: addrs, Weights: []int{1, 2, 1}, Target: target})
-	var first []*pt.Conn
-	for range 12 {
-		first = append(first, f.Session())
+	links := func() []int64 {
+		var all []int64
+		for _, srv := range f.Servers {
+			all = append(all, srv.Links())
+		}
+		return all
 	}
-	for i, want := range []int64{3, 6, 3} {
-		if got := f.Servers[i].Links(); got != want {
-			t.Errorf("server %d has %d connections, want %d", i+1, got, want)
+	// on holds the sessions by their server, which is the one whose count went up.
+	on := make([][]*pt.Conn, 3)
+	open := func() {
+		before := links()
+		c := f.Session()
+		for i, n := range links() {
+			if n > before[i] {
+				on[i] = append(on[i], c)
+			}
 		}
 	}
-	for _, c := range first {
-		_ = c.Close()
+	for range 12 {
+		open()
 	}
-	pipelinetest.Eventually(t, func() bool {
-		return f.Servers[0].Links()+f.Servers[1].Links()+f.Servers[2].Links() == 0
-	}, func() string { return "connections of sessions that have ended are still counted" })
-	_ = servers
+	if diff := cmp.Diff([]int64{3, 6, 3}, links()); diff != "" {
+		t.Fatalf("connections of the servers (-want +got):\n%s", diff)
+	}
+	leave := func(server int, want ...int64) {
+		t.Helper()
+		for _, c := range on[server] {
+			_ = c.Close()
+		}
+		on[server] = nil
+		pipelinetest.Eventually(t, func() bool { return slices.Equal(links(), want) }, func() string {
+			return fmt.Sprintf("the servers have %d connections, want %d", links(), want)
+		})
+	}
+	leave(2, 3, 6, 0)
+	for range 3 {
+		open()
+	}
+	if diff := cmp.Diff([]int64{3, 6, 3}, links()); diff != "" {
+		t.Errorf("connections after some left and others came (-want +got):\n%s", diff)
+	}
+	leave(0, 0, 6, 3)
+	leave(1, 0, 0, 3)
+	leave(2, 0, 0, 0)
 }
 
 // TestNextServer: a server that refuses, or is not there, is passed over, and the operator reads of it.
