@@ -79,6 +79,7 @@ func startDatabase(addr string) (*database, error) {
 
 // measure runs the chosen workloads. What fails is noted, and the rest goes on.
 func (r *report) measure(ctx context.Context, o options, peers []*peer) {
+	canCountSyscalls() // says so at the start where it cannot
 	for _, w := range workloads {
 		if !slices.Contains(o.workloads, w.name) {
 			continue
@@ -155,7 +156,7 @@ func measure(ctx context.Context, p *peer, w workload, clients int, length time.
 }
 
 func (s *series) syscalls(ctx context.Context, w workload, length time.Duration) {
-	if s.Error != "" || s.peer.pid == 0 || ctx.Err() != nil {
+	if s.Error != "" || s.peer.pid == 0 || ctx.Err() != nil || !canCountSyscalls() {
 		return
 	}
 	n, err := syscallsPerStatement(ctx, s.peer, w, s.Clients, length)

@@ -9,9 +9,19 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
+
+// canCountSyscalls reports whether perf is here. Where it is not, it says so once, and what to install.
+var canCountSyscalls = sync.OnceValue(func() bool {
+	_, err := exec.LookPath("perf")
+	if err != nil {
+		progress("no perf here: system calls are not counted (on Debian: apt-get install linux-perf)")
+	}
+	return err == nil
+})
 
 // syscallsPerStatement runs the workload with perf looking on, which slows it down: hence a run of its own.
 func syscallsPerStatement(ctx context.Context, p *peer, w workload, clients int, length time.Duration) (float64, error) {
