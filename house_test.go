@@ -363,25 +363,35 @@ func TestListsNameEveryFolder(t *testing.T) {
 	}
 }
 
-// Every filter passes the conformance test.
-func TestEveryFilterIsTested(t *testing.T) {
-	for _, name := range folders(t, "filters") {
-		found := false
-		err := filepath.WalkDir(filepath.Join("filters", name), func(path string, _ fs.DirEntry, err error) error {
-			if err != nil || !strings.HasSuffix(path, "_test.go") {
-				return err
+// Every filter and every router passes the conformance test.
+func TestEveryStepIsTested(t *testing.T) {
+	for dir, call := range map[string]string{
+		"filters": "pipelinetest.TestFilter(t, ", "routers": "pipelinetest.TestRouter(t, ",
+	} {
+		for _, name := range folders(t, dir) {
+			if !called(t, filepath.Join(dir, name), call) {
+				t.Errorf("%s/%s: no test calls %s...)", dir, name, call)
 			}
-			text, err := os.ReadFile(path)
-			found = found || bytes.Contains(text, []byte("pipelinetest.TestFilter(t, "))
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !found {
-			t.Errorf("filters/%s: no test calls pipelinetest.TestFilter", name)
 		}
 	}
+}
+
+// called reports whether a test below folder has the call.
+func called(t *testing.T, folder, call string) bool {
+	t.Helper()
+	found := false
+	err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		found = found || bytes.Contains(text, []byte(call))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // The filter in CONTRIBUTING.md compiles, and passes its tests.
