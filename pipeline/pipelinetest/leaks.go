@@ -47,13 +47,7 @@ func checkGoroutines(t testing.TB, s subject) {
 	p.Stop()
 	var left []string
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		left = left[:0]
-		for id, stack := range Goroutines() {
-			if _, old := before[id]; !old {
-				left = append(left, stack)
-			}
-		}
-		if len(left) == 0 {
+		if left = started(before); len(left) == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -61,6 +55,17 @@ func checkGoroutines(t testing.TB, s subject) {
 			return
 		}
 	}
+}
+
+// started returns the stacks of the goroutines that were not there before.
+func started(before map[string]string) []string {
+	var stacks []string
+	for id, stack := range Goroutines() {
+		if _, old := before[id]; !old {
+			stacks = append(stacks, stack)
+		}
+	}
+	return stacks
 }
 
 // Goroutines returns the stacks of all goroutines by their ids.

@@ -87,12 +87,7 @@ func NothingLeft(t testing.TB, before map[string]string, descriptors int) {
 	t.Helper()
 	var left []string
 	Eventually(t, func() bool {
-		left = left[:0]
-		for id, stack := range Goroutines() {
-			if _, old := before[id]; !old {
-				left = append(left, stack)
-			}
-		}
+		left = started(before)
 		return len(left) == 0 && Descriptors(t) <= descriptors
 	}, func() string {
 		return fmt.Sprintf("%d descriptors, %d before; %d goroutines are left:\n%s", Descriptors(t), descriptors,
