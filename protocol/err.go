@@ -11,15 +11,10 @@ const (
 	ErConCount             uint16 = 1040 // 08004
 	ErHandshake            uint16 = 1043 // 08S01
 	ErAccessDenied         uint16 = 1045 // 28000
-	ErUnknownCom           uint16 = 1047 // 08S01
 	ErServerShutdown       uint16 = 1053 // 08S01
 	ErNoSuchThread         uint16 = 1094 // HY000
 	ErUnknown              uint16 = 1105 // HY000
-	ErNetPacketTooLarge    uint16 = 1153 // 08S01
 	ErNetPacketsOutOfOrder uint16 = 1156 // 08S01
-	ErNetReadInterrupted   uint16 = 1159 // 08S01
-	ErNotSupportedAuth     uint16 = 1251 // 08004
-	ErMalformedPacket      uint16 = 1835 // HY000
 	CrConnHostError        uint16 = 2003 // HY000
 	CrServerLost           uint16 = 2013 // HY000
 	CrMalformedPacket      uint16 = 2027 // HY000
