@@ -1,6 +1,9 @@
 package protocol
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Capability is a set of capability flags of one end of a connection, or of both.
 // The low 32 bits are the flags both families know
@@ -78,7 +81,7 @@ func (c Capability) String() string {
 		case i < len(capabilityNames):
 			names = append(names, capabilityNames[i])
 		default:
-			names = append(names, "bit "+itoa(i))
+			names = append(names, "bit "+strconv.Itoa(i))
 		}
 	}
 	return strings.Join(names, "|")

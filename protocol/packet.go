@@ -3,7 +3,6 @@ package protocol
 import (
 	"bytes"
 	"encoding/binary"
-	"strconv"
 )
 
 const (
@@ -124,5 +123,3 @@ func appendShortString(dst, s []byte) []byte {
 	s = s[:min(len(s), 255)]
 	return append(append(dst, byte(len(s))), s...)
 }
-
-func itoa(i int) string { return strconv.Itoa(i) }

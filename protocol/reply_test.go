@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -195,12 +196,12 @@ func readAll(t *testing.T, com byte, caps Capability, in []byte, size, step int)
 	note := func(word string, count int) {
 		if word == last && run > 0 && count > 0 && (word == "row" || word == "column" || word == "event") {
 			run += count
-			words[len(words)-1] = word + "*" + itoa(run)
+			words[len(words)-1] = word + "*" + strconv.Itoa(run)
 			return
 		}
 		last, run = word, count
 		if count > 1 {
-			word += "*" + itoa(count)
+			word += "*" + strconv.Itoa(count)
 		}
 		words = append(words, word)
 	}
