@@ -108,7 +108,7 @@ func (l *Listener) accept(ctx context.Context) {
 		if err == nil {
 			pause = 0
 			if l.process.arrive() {
-				go l.login(ctx, nc)
+				go loop.Elsewhere(func() { l.login(ctx, nc) })
 			} else {
 				_ = nc.Close()
 			}

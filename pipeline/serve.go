@@ -48,6 +48,9 @@ func (s *Session) serveAll() (err error) {
 			}
 		}
 		more, err := s.client.nextCommand(&s.command)
+		if err != nil && s.cancelled != nil {
+			return s.cancelled
+		}
 		if err != nil || !more {
 			return err
 		}

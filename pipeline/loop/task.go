@@ -156,7 +156,8 @@ func (w *Worker) Await(f func() error) error {
 	var err error
 	done := false
 	go func() {
-		e := w.guarded(f)
+		var e error
+		Elsewhere(func() { e = w.guarded(f) })
 		w.Post(func() {
 			err, done = e, true
 			if t.parked {

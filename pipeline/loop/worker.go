@@ -11,8 +11,21 @@ import (
 	"time"
 )
 
-// yieldAfter is how long a worker may be busy without a pause before it lets other goroutines run.
+// yieldAfter is how long a worker may be busy without a pause before it lets other goroutines run, while some are known
+// to have work. It is not done without need: workers that give their threads back may find themselves on each other's,
+// far from what the processor has cached. The runtime sees to it by itself after ten milliseconds.
 const yieldAfter = time.Millisecond
+
+// elsewhere is the number of goroutines outside workers that are known to have work.
+var elsewhere atomic.Int32
+
+// Elsewhere runs f on the calling goroutine, and has busy workers leave it time while it does. Any goroutine but a
+// worker's may call it.
+func Elsewhere(f func()) {
+	elsewhere.Add(1)
+	defer elsewhere.Add(-1)
+	f()
+}
 
 // A Worker is one event loop. Its methods may be called on the worker only (in a Task, in a posted function, in an
 // Owner's Ready), except where they say otherwise.
@@ -111,7 +124,7 @@ func (w *Worker) run() {
 		}
 		if w.polls > 1 {
 			rested = time.Now()
-		} else if time.Since(rested) > yieldAfter {
+		} else if elsewhere.Load() > 0 && time.Since(rested) > yieldAfter {
 			runtime.Gosched()
 			rested = time.Now()
 		}
