@@ -174,3 +174,13 @@ func TestEncryptPasswordBadKey(t *testing.T) {
 func publicKey(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
+
+// Whatever a server sends for its key, it is used or refused.
+func FuzzEncryptPassword(f *testing.F) {
+	f.Fuzz(func(t *testing.T, password string, nonce, keyPEM []byte) {
+		sent, err := protocol.EncryptPassword(password, nonce, keyPEM)
+		if (err == nil) != (len(sent) > 0) {
+			t.Errorf("%d bytes and %v", len(sent), err)
+		}
+	})
+}
