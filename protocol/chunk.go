@@ -5,7 +5,7 @@ type Kind uint8
 
 // The kinds of packets replies are made of.
 const (
-	KindOther       Kind = iota // a packet of a command Weir does not know
+	KindOther       Kind = iota // none of these; a reply reader, which takes unknown commands for queries, never says it
 	KindOK                      // an OK packet that answers a command
 	KindErr                     // an ERR packet; it ends the reply
 	KindEOF                     // an EOF packet, or the OK packet that stands for one: it ends columns or rows
