@@ -77,7 +77,7 @@ func TestGoodFilter(t *testing.T) {
 		Transparent, AllocatesNothing)
 }
 
-// For every rule there is a filter that breaks it, and a check that says so.
+// Filters that each break a rule, and the checks that must say so.
 func TestBrokenFilters(t *testing.T) {
 	tests := []struct {
 		name     string
