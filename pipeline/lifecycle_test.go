@@ -16,7 +16,7 @@ import (
 )
 
 // changeUser sends a COM_CHANGE_USER and answers the nonce it is given. The response in the command itself is of no use.
-func changeUser(user, password, schema, plugin string) pt.Step {
+func changeUser(user, password, schema, plugin string) pt.Step { //nolint:unparam // a login has a user
 	return func(c *pt.Conn) error {
 		request := protocol.ChangeUser{
 			User: user, AuthResponse: make([]byte, 20), Schema: schema, Collation: 45, AuthPlugin: plugin,
