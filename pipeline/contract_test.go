@@ -204,7 +204,7 @@ func TestWaitsInOpen(t *testing.T) {
 				}),
 			}})
 			r.Session().Run(t, pt.Send(protocol.ComResetConnection, ""), pt.ExpectOK(), pt.Query("reset"), pt.ExpectOK(),
-				changeUser("app", "secret", "", protocol.NativePassword), pt.ExpectOK(), pt.Query("changed"), pt.ExpectOK())
+				changeUser("other", "2nd", "", protocol.NativePassword), pt.ExpectOK(), pt.Query("changed"), pt.ExpectOK())
 		})
 	}
 }
