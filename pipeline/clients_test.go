@@ -55,7 +55,8 @@ func TestShutdownInsideACommand(t *testing.T) {
 	c.Run(t, pt.Raw(append(protocol.AppendPacket(nil, 0, []byte{protocol.ComPing}), 5)),
 		func(c *pt.Conn) error { c.Seq = 1; return nil }, pt.ExpectOK())
 	r.Stop()
-	c.Run(t, pt.Silence())
+	c.Seq = 1
+	c.Run(t, pt.ExpectError(1053, "Server shutdown in progress"), pt.ExpectClosed())
 }
 
 // TestChangeUserWithoutPlugins: a client that knows no plugins answers the nonce it was greeted with.

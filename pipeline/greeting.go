@@ -81,11 +81,7 @@ func MergeGreetings(ctx context.Context, servers []*Server) (*protocol.Greeting,
 				probes[srv] = srv.probe(again)
 			}
 		}
-		known := len(servers) > len(probes)
-		for _, p := range probes {
-			known = p.wait(ctx, known) || known
-		}
-		if known {
+		if await(ctx, probes, len(servers) > len(probes)) {
 			return mergeKnown(servers), nil
 		}
 		if again {
@@ -99,21 +95,42 @@ func MergeGreetings(ctx context.Context, servers []*Server) (*protocol.Greeting,
 	panic("unreachable")
 }
 
-// wait waits for the probe to end, or for a moment only where hurry is set, and reports whether it has succeeded.
-func (p *probe) wait(ctx context.Context, hurry bool) bool {
-	var late <-chan time.Time
-	if hurry {
-		timer := time.NewTimer(time.Until(p.began.Add(greetingGrace)))
-		defer timer.Stop()
-		late = timer.C
+// await waits until the probes have ended, or one greeting is known and the others have had their moment. It reports
+// whether one is known; known says that one was before.
+func await(ctx context.Context, probes map[*Server]*probe, known bool) bool {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	answers := make(chan bool, len(probes))
+	var last time.Time
+	for _, p := range probes {
+		if p.began.After(last) {
+			last = p.began
+		}
+		go func() {
+			select {
+			case <-p.done:
+				answers <- p.err == nil
+			case <-waiting.Done():
+			}
+		}()
 	}
-	select {
-	case <-p.done:
-		return p.err == nil
-	case <-late:
-	case <-ctx.Done():
+	grace := time.NewTimer(time.Until(last.Add(greetingGrace)))
+	defer grace.Stop()
+	for range probes {
+		var enough <-chan time.Time
+		if known {
+			enough = grace.C
+		}
+		select {
+		case ok := <-answers:
+			known = known || ok
+		case <-enough:
+			return true
+		case <-ctx.Done():
+			return known
+		}
 	}
-	return false
+	return known
 }
 
 func (p *probe) failure(ctx context.Context, srv *Server) error {
