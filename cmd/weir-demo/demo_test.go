@@ -18,7 +18,7 @@ import (
 func start(t *testing.T) func(r int) *sql.Conn {
 	t.Helper()
 	roles := []role{{name: "primary"}, {name: "replica", readOnly: true}}
-	s, err := startServers(roles, user, password)
+	s, err := startServers(roles, password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +48,7 @@ func login(t *testing.T, port int, password string) *sql.Conn {
 }
 
 func number(err error) uint16 {
-	var answered *mysql.MySQLError
-	if errors.As(err, &answered) {
+	if answered, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		return answered.Number
 	}
 	return 0
@@ -96,8 +95,12 @@ func TestReplicaSeesWhatIsCommitted(t *testing.T) {
 		text   string
 		orders int
 	}{
-		{"START TRANSACTION", orders}, {newOrder, orders}, {"ROLLBACK", orders},
-		{"START TRANSACTION", orders}, {newOrder, orders}, {"COMMIT", orders + 1},
+		{"START TRANSACTION", orders},
+		{newOrder, orders},
+		{"ROLLBACK", orders},
+		{"START TRANSACTION", orders},
+		{newOrder, orders},
+		{"COMMIT", orders + 1},
 	} {
 		if _, err := primary.ExecContext(t.Context(), step.text); err != nil {
 			t.Fatal(err)
@@ -112,7 +115,7 @@ func TestReplicaSeesWhatIsCommitted(t *testing.T) {
 
 func TestWrongPassword(t *testing.T) {
 	roles := []role{{name: "primary"}}
-	s, err := startServers(roles, user, password)
+	s, err := startServers(roles, password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +140,7 @@ func TestPortInUse(t *testing.T) {
 	if _, err := fmt.Sscanf(taken.Addr().String(), "127.0.0.1:%d", &roles[1].port); err != nil {
 		t.Fatal(err)
 	}
-	_, err = startServers(roles, user, password)
+	_, err = startServers(roles, password)
 	want := fmt.Sprintf("port %d, for the replica, is in use: set another, as in `make demo X_PORT=", roles[1].port)
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s...", err, want)

@@ -42,7 +42,7 @@ func run(ctx context.Context, program, config string) (err error) {
 
 	say("Starting the servers: a primary and two replicas that refuse writes, in memory, on ports %d, %d and %d.",
 		s.roles[0].port, s.roles[1].port, s.roles[2].port)
-	servers, err := startServers(s.roles, user, password)
+	servers, err := startServers(s.roles, password)
 	if err != nil {
 		return err
 	}
@@ -67,11 +67,11 @@ func run(ctx context.Context, program, config string) (err error) {
 		say("All of them did what they should.")
 		return nil
 	}
-	return stay(ctx, s, w, log)
+	return stay(ctx, s, log)
 }
 
 // stay waits for Ctrl-C, and shows what querylog writes of the statements that come in meanwhile.
-func stay(ctx context.Context, s settings, w *weir, log *queryLog) error {
+func stay(ctx context.Context, s settings, log *queryLog) error {
 	say("Now you. Weir listens until you press Ctrl-C; connect with either of\n")
 	say("    mariadb -h 127.0.0.1 -P %d -u %s -p%s shop", s.port, user, password)
 	say("    mysql -h 127.0.0.1 -P %d -u %s -p%s shop\n", s.port, user, password)

@@ -26,8 +26,8 @@ type servers struct {
 	accepted chan struct{} // closed when no more clients are accepted
 }
 
-// startServers serves the shop database on the ports of roles, to the user called user.
-func startServers(roles []role, user, password string) (*servers, error) {
+// startServers serves the shop database on the ports of roles, to the user of the demo.
+func startServers(roles []role, password string) (*servers, error) {
 	// Both loggers of the engine say once per connection that it came and went.
 	logrus.SetOutput(io.Discard)
 	log.SetOutput(io.Discard)

@@ -6,9 +6,18 @@ import (
 )
 
 var customers = [][2]string{
-	{"Ada Nowak", "Warsaw"}, {"Bilal Hassan", "Amman"}, {"Chiara Russo", "Turin"}, {"Dag Lund", "Bergen"},
-	{"Elif Kaya", "Izmir"}, {"Femi Adeyemi", "Lagos"}, {"Grace Kim", "Busan"}, {"Hugo Martin", "Lyon"},
-	{"Ines Costa", "Porto"}, {"Jonas Weber", "Bremen"}, {"Keiko Mori", "Kyoto"}, {"Liam Byrne", "Galway"},
+	{"Ada Nowak", "Warsaw"},
+	{"Bilal Hassan", "Amman"},
+	{"Chiara Russo", "Turin"},
+	{"Dag Lund", "Bergen"},
+	{"Elif Kaya", "Izmir"},
+	{"Femi Adeyemi", "Lagos"},
+	{"Grace Kim", "Busan"},
+	{"Hugo Martin", "Lyon"},
+	{"Ines Costa", "Porto"},
+	{"Jonas Weber", "Bremen"},
+	{"Keiko Mori", "Kyoto"},
+	{"Liam Byrne", "Galway"},
 }
 
 // products are names and prices in cents.
@@ -16,9 +25,20 @@ var products = []struct {
 	name  string
 	cents int
 }{
-	{"Anvil", 8900}, {"Bellows", 4250}, {"Chisel", 1495}, {"Drawknife", 3675}, {"File", 995}, {"Gouge", 2140},
-	{"Hammer", 2390}, {"Mallet", 1850}, {"Plane", 6400}, {"Rasp", 1325}, {"Saw", 2780}, {"Tongs", 3310},
-	{"Try square", 1575}, {"Vise", 11200},
+	{"Anvil", 8900},
+	{"Bellows", 4250},
+	{"Chisel", 1495},
+	{"Drawknife", 3675},
+	{"File", 995},
+	{"Gouge", 2140},
+	{"Hammer", 2390},
+	{"Mallet", 1850},
+	{"Plane", 6400},
+	{"Rasp", 1325},
+	{"Saw", 2780},
+	{"Tongs", 3310},
+	{"Try square", 1575},
+	{"Vise", 11200},
 }
 
 const orders = 24

@@ -80,11 +80,11 @@ func (w *weir) waitListening(ctx context.Context, address string) error {
 
 // stop ends Weir. An error means that it did not end well, then or earlier.
 func (w *weir) stop() error {
-	w.process.Process.Signal(syscall.SIGTERM) // an error means that it has ended
+	_ = w.process.Process.Signal(syscall.SIGTERM) // an error means that it has ended
 	select {
 	case <-w.exited:
 	case <-time.After(stopTimeout):
-		w.process.Process.Kill()
+		_ = w.process.Process.Kill()
 		<-w.exited
 		return fmt.Errorf("weir did not end within %v of SIGTERM", stopTimeout)
 	}
