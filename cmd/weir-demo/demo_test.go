@@ -18,7 +18,7 @@ import (
 func start(t *testing.T) func(r int) *sql.Conn {
 	t.Helper()
 	roles := []role{{name: "primary"}, {name: "replica", readOnly: true}}
-	s, err := startServers(roles, password)
+	s, err := startServers(roles)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestReplicaSeesWhatIsCommitted(t *testing.T) {
 
 func TestWrongPassword(t *testing.T) {
 	roles := []role{{name: "primary"}}
-	s, err := startServers(roles, password)
+	s, err := startServers(roles)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestPortInUse(t *testing.T) {
 	if _, err := fmt.Sscanf(taken.Addr().String(), "127.0.0.1:%d", &roles[1].port); err != nil {
 		t.Fatal(err)
 	}
-	_, err = startServers(roles, password)
+	_, err = startServers(roles)
 	want := fmt.Sprintf("port %d, for the replica, is in use: set another, as in `make demo X_PORT=", roles[1].port)
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s...", err, want)

@@ -42,7 +42,7 @@ func run(ctx context.Context, program, config string) (err error) {
 
 	say("Starting the servers: a primary and two replicas that refuse writes, in memory, on ports %d, %d and %d.",
 		s.roles[0].port, s.roles[1].port, s.roles[2].port)
-	servers, err := startServers(s.roles, password)
+	servers, err := startServers(s.roles)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type servers struct {
 }
 
 // startServers serves the shop database on the ports of roles, to the user of the demo.
-func startServers(roles []role, password string) (*servers, error) {
+func startServers(roles []role) (*servers, error) {
 	// Both loggers of the engine say once per connection that it came and went.
 	logrus.SetOutput(io.Discard)
 	log.SetOutput(io.Discard)
