@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -110,6 +111,7 @@ type rawClient struct {
 	*pt.Conn
 	t     *testing.T
 	marks int
+	ids   []string // of the statements prepared so far
 	got   []string
 }
 
@@ -154,11 +156,38 @@ func (r *rawClient) exchange(com byte, rest string) [][]byte {
 func (r *rawClient) send(com byte, rest string) [][]byte {
 	r.t.Helper()
 	payloads := r.exchange(com, rest)
-	r.got = append(r.got, fmt.Sprintf("> %s %q", protocol.CommandName(com), rest))
-	for _, payload := range payloads {
-		r.got = append(r.got, fmt.Sprintf("%q", payload))
+	if com == protocol.ComStmtPrepare && len(payloads) > 0 && len(payloads[0]) >= 5 && payloads[0][0] == 0 {
+		r.ids = append(r.ids, string(payloads[0][1:5]))
+	}
+	r.got = append(r.got, fmt.Sprintf("> %s %q", protocol.CommandName(com), r.anonymous(rest, 0)))
+	for i, payload := range payloads {
+		text := string(payload)
+		switch {
+		case com == protocol.ComStmtPrepare && i == 0:
+			text = r.anonymous(text, 1)
+		case len(payload) > 0 && payload[0] == 0xff:
+			for k, id := range r.ids {
+				number := binary.LittleEndian.Uint32([]byte(id))
+				text = strings.ReplaceAll(text, fmt.Sprintf("(%d)", number), fmt.Sprintf("(statement %d)", k))
+			}
+		}
+		r.got = append(r.got, fmt.Sprintf("%q", text))
 	}
 	return payloads
+}
+
+// anonymous puts the statement's place among the session's in place of its id at the offset: MariaDB goes on
+// counting where an earlier session on the same thread has stopped.
+func (r *rawClient) anonymous(s string, offset int) string {
+	if len(s) < offset+4 {
+		return s
+	}
+	for k, id := range r.ids {
+		if s[offset:offset+4] == id {
+			return s[:offset] + fmt.Sprintf("statement %d", k) + s[offset+4:]
+		}
+	}
+	return s
 }
 
 func (r *rawClient) query(text string) { r.t.Helper(); r.send(protocol.ComQuery, text) }
