@@ -226,6 +226,9 @@ const (
 	bulkSendTypes           = 0x80
 )
 
+// noStatement is an id that no server reaches by counting.
+const noStatement = "\x99\xff\xff\x0f"
+
 func (r *rawClient) cursor() {
 	r.t.Helper()
 	r.cursorOf("SELECT n, ? AS m FROM (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) AS numbers", 3)
@@ -259,7 +262,7 @@ func (r *rawClient) cursorOf(text string, fetches int) {
 	r.send(protocol.ComStmtClose, do)
 	fetch("\x01\x00\x00\x00")
 	r.execute(id, 0, 9)
-	r.send(protocol.ComStmtReset, "\x99\x00\x00\x00")
+	r.send(protocol.ComStmtReset, noStatement)
 }
 
 // longData sends a parameter ahead of its statement.
@@ -273,7 +276,7 @@ func (r *rawClient) longData() {
 	r.send(protocol.ComStmtExecute, id+"\x00\x01\x00\x00\x00"+"\x00\x01"+string([]byte{typeVarString, 0}))
 	r.send(protocol.ComStmtSendLongData, id+"\x09\x00no such parameter")
 	r.send(protocol.ComStmtReset, id)
-	r.send(protocol.ComStmtSendLongData, "\x99\x00\x00\x00\x00\x00no such statement")
+	r.send(protocol.ComStmtSendLongData, noStatement+"\x00\x00no such statement")
 	r.query("SELECT n, s FROM packets")
 }
 
