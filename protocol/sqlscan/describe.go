@@ -5,29 +5,29 @@ type Class uint8
 
 // The classes.
 const (
-	Unknown     Class = iota // nothing is known: treat it as if it wrote
-	Read                     // SELECT, VALUES, TABLE, WITH ... SELECT, DO; with nothing in Effects it changes nothing
-	Show                     // SHOW, DESCRIBE, EXPLAIN, HELP, ANALYZE of a SELECT, CHECKSUM
-	Write                    // INSERT, UPDATE, DELETE, REPLACE, LOAD, MERGE, TRUNCATE is Schema
-	Schema                   // CREATE, ALTER, DROP, RENAME, TRUNCATE, GRANT ...: commits implicitly
-	Begin                    // BEGIN, START TRANSACTION
-	Commit                   // COMMIT
-	Rollback                 // ROLLBACK, without TO SAVEPOINT
-	Savepoint                // SAVEPOINT, RELEASE SAVEPOINT, ROLLBACK TO SAVEPOINT
-	XA                       // XA ...
-	Set                      // SET: see Assignments
-	Use                      // USE: see UseSchema
-	Prepare                  // PREPARE ... FROM
-	Execute                  // EXECUTE, EXECUTE IMMEDIATE
-	Deallocate               // DEALLOCATE PREPARE, DROP PREPARE
-	Call                     // CALL
-	Lock                     // LOCK TABLES, LOCK INSTANCE, FLUSH TABLES WITH READ LOCK, BACKUP STAGE
-	Unlock                   // UNLOCK TABLES
-	Kill                     // KILL
-	Handler                  // HANDLER
-	Admin                    // FLUSH, RESET, CHANGE MASTER, START REPLICA, INSTALL, ANALYZE TABLE, OPTIMIZE, SHUTDOWN ...
-	Compound                 // BEGIN NOT ATOMIC, IF, LOOP ... outside a stored program
-	Many                     // several statements of which not all are Read or Show
+	Unknown    Class = iota // nothing is known: treat it as if it wrote
+	Read                    // SELECT, VALUES, TABLE, WITH ... SELECT, DO; with nothing in Effects it changes nothing
+	Show                    // SHOW, DESCRIBE, EXPLAIN, HELP, ANALYZE of a SELECT, CHECKSUM
+	Write                   // INSERT, UPDATE, DELETE, REPLACE, LOAD, MERGE, TRUNCATE is Schema
+	Schema                  // CREATE, ALTER, DROP, RENAME, TRUNCATE, GRANT ...: commits implicitly
+	Begin                   // BEGIN, START TRANSACTION
+	Commit                  // COMMIT
+	Rollback                // ROLLBACK, without TO SAVEPOINT
+	Savepoint               // SAVEPOINT, RELEASE SAVEPOINT, ROLLBACK TO SAVEPOINT
+	XA                      // XA ...
+	Set                     // SET: see Assignments
+	Use                     // USE: see UseSchema
+	Prepare                 // PREPARE ... FROM
+	Execute                 // EXECUTE, EXECUTE IMMEDIATE
+	Deallocate              // DEALLOCATE PREPARE, DROP PREPARE
+	Call                    // CALL
+	Lock                    // LOCK TABLES, LOCK INSTANCE, FLUSH TABLES WITH READ LOCK, BACKUP STAGE
+	Unlock                  // UNLOCK TABLES
+	Kill                    // KILL
+	Handler                 // HANDLER
+	Admin                   // FLUSH, RESET, CHANGE MASTER, START REPLICA, INSTALL, ANALYZE TABLE, OPTIMIZE, SHUTDOWN ...
+	Compound                // BEGIN NOT ATOMIC, IF, LOOP ... outside a stored program
+	Many                    // several statements of which not all are Read or Show
 	numClasses
 )
 
