@@ -120,7 +120,7 @@ func step[T any](l *loader, within string, block *hclsyntax.Block, kinds []pipel
 		if !out.usable {
 			return built, false
 		}
-		built, err := kind.New(config.Interface(), l.process.Env(within, block.Type+" "+kind.Name))
+		built, err := kind.New(config.Interface(), l.process.Env(within, l.stepName(within, block.Type+" "+kind.Name)))
 		if err != nil {
 			l.invalid(err, block, out)
 		}
@@ -128,6 +128,15 @@ func step[T any](l *loader, within string, block *hclsyntax.Block, kinds []pipel
 	}
 	l.unknownKind(block, kindNames(kinds))
 	return built, false
+}
+
+// stepName makes the name of a step its own: the second filter of a kind in a pipeline has a 2 behind it.
+func (l *loader) stepName(within, name string) string {
+	l.steps[within+"\x00"+name]++
+	if n := l.steps[within+"\x00"+name]; n > 1 {
+		return fmt.Sprintf("%s %d", name, n)
+	}
+	return name
 }
 
 // unknownKind reports a filter or router of a kind that is not known.

@@ -26,6 +26,9 @@ func fieldsOf(t reflect.Type) fields {
 	for f := range t.Fields() {
 		tag, ok := f.Tag.Lookup("hcl")
 		if !ok {
+			if f.Anonymous && f.Type.Kind() == reflect.Struct {
+				all.embed(f)
+			}
 			continue
 		}
 		name, option, _ := strings.Cut(tag, ",")
@@ -43,6 +46,19 @@ func fieldsOf(t reflect.Type) fields {
 		}
 	}
 	return all
+}
+
+// embed adds the settings of a struct that stands within another without a name.
+func (all *fields) embed(outer reflect.StructField) {
+	inner := fieldsOf(outer.Type)
+	within := func(fields []field) []field {
+		for i := range fields {
+			fields[i].index = append(append([]int(nil), outer.Index...), fields[i].index...)
+		}
+		return fields
+	}
+	all.settings = append(all.settings, within(inner.settings)...)
+	all.blocks = append(all.blocks, within(inner.blocks)...)
 }
 
 func find(fields []field, name string) (field, bool) {

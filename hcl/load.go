@@ -49,6 +49,7 @@ type loader struct {
 
 	blocks  blocks
 	nodes   map[string]map[string]*node // by type and name
+	steps   map[string]int              // how many there are, by pipeline and name
 	process *pipeline.Process
 }
 
@@ -58,6 +59,7 @@ func load(path string, src []byte, kinds Kinds, newLog func(pipeline.LogConfig) 
 		functions: functions(filepath.Dir(path), sys),
 		holes:     make(map[int]bool),
 		nodes:     make(map[string]map[string]*node),
+		steps:     make(map[string]int),
 		process:   &pipeline.Process{},
 	}
 	l.collect(l.parse())

@@ -15,6 +15,7 @@ import (
 
 var (
 	durationType    = reflect.TypeFor[time.Duration]()
+	stringsType     = reflect.TypeFor[[]string]()
 	unmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
@@ -100,6 +101,9 @@ func (l *loader) assign(subject string, value cty.Value, expr hclsyntax.Expressi
 		return l.assignText(subject, value, expr, dst)
 	case isList(dst.Type()) && value.CanIterateElements() && !value.Type().IsMapType() && !value.Type().IsObjectType():
 		return l.assignList(subject, value, expr, dst)
+	case dst.Type() == stringsType && value.Type() == cty.String:
+		dst.Set(reflect.ValueOf([]string{value.AsString()})) // one of them needs no list
+		return true
 	case dst.Kind() == reflect.String && value.Type() == cty.String:
 		dst.SetString(value.AsString())
 		return true

@@ -1,12 +1,12 @@
 package pipeline
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // changeUser serves COM_CHANGE_USER: the client logs in anew, and the session goes on as the new user's, on a new
@@ -46,6 +46,7 @@ func (s *Session) changeUser(c *Command) error {
 	if len(request.ConnectAttrs) > 0 {
 		s.connectAttrs = request.ConnectAttrs
 	}
+	s.startMode()
 	if err := s.reopen(); err != nil {
 		return err
 	}
@@ -57,6 +58,7 @@ func (s *Session) changeUser(c *Command) error {
 // reset goes on after a COM_RESET_CONNECTION that the servers have carried out: handlers are opened anew, on the
 // connections there are.
 func (s *Session) reset() error {
+	s.startMode()
 	s.carried, s.links = s.links, nil
 	return s.reopen()
 }
@@ -82,6 +84,7 @@ func (s *Session) reopen() error {
 // open opens the chain. It blocks.
 func (s *Session) open() (err error) {
 	defer s.recovered(&err)
+	s.prepared = Prepared{textless: true}
 	chain, err := s.listener.Config.Pipeline.Open(s)
 	s.chain = chain
 	return err
@@ -161,22 +164,37 @@ func (s *Session) noteState(state []byte) {
 	}
 }
 
-// noteSchema keeps up with the default schema where the client has not asked for session tracking: after a command
-// that was answered by OK.
-func (s *Session) noteSchema(c *Command) {
-	if s.caps.Has(protocol.ClientSessionTrack) || c.Part != protocol.Whole {
+// noteStatement keeps up with what a command, which was answered by OK, has changed: the default schema where the client
+// has not asked for session tracking, and how statements read.
+func (s *Session) noteStatement(c *Command, statement *Statement) {
+	if c.Part != protocol.Whole {
 		return
 	}
+	tracked := s.caps.Has(protocol.ClientSessionTrack)
 	switch c.Com() {
 	case protocol.ComInitDB:
-		s.schema = string(c.Payload()[1:])
+		if !tracked {
+			s.schema = string(c.Payload()[1:])
+		}
 	case protocol.ComQuery:
 		text, _ := c.Text()
-		if len(text) > 4 && bytes.EqualFold(text[:3], []byte("use")) && text[3] <= ' ' {
-			name := bytes.TrimRight(bytes.TrimSpace(text[4:]), "; \t\r\n")
-			s.schema = string(bytes.ReplaceAll(bytes.Trim(name, "`"), []byte("``"), []byte("`")))
+		switch statement.Class {
+		case sqlscan.Use:
+			if schema, ok := sqlscan.UseSchema(text, s.mode); ok && !tracked {
+				s.schema = schema
+			}
+		case sqlscan.Set:
+			s.noteAssignments(text)
 		}
 	}
+}
+
+// statementOf returns what is known of the statement that c is about, nil where it is about none.
+func (s *Session) statementOf(c *Command) *Statement {
+	if st := s.prepared.Of(c); st != nil {
+		return st.Statement
+	}
+	return s.Statement(c)
 }
 
 // clientPackets is the client's end as a packetConn, for an authentication inside a session.

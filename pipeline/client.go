@@ -131,7 +131,7 @@ func (c *client) cut(cmd *Command) int {
 		}
 		n, cmd.Part = len(b), protocol.First
 	}
-	cmd.Data, cmd.Body = b[:n:n], c
+	cmd.Data, cmd.Body, cmd.scanned = b[:n:n], c, false
 	return n
 }
 
@@ -230,8 +230,13 @@ func (c *client) WriteReply(p *protocol.Chunk) error {
 	}
 	c.final, c.last = p.Final, p.Kind
 	c.inside = p.Part == protocol.First || p.Part == protocol.Middle
-	if p.Status&protocol.StatusSessionStateChange != 0 {
-		c.noteState(p)
+	if p.Kind == protocol.KindOK || p.Kind == protocol.KindEOF {
+		if p.Status != c.session.status {
+			c.session.noteStatus(p.Status)
+		}
+		if p.Status&protocol.StatusSessionStateChange != 0 {
+			c.noteState(p)
+		}
 	}
 	if p.Kind == protocol.KindLocalInfile && !c.inside {
 		defer c.beginFile()

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // A Command is one command of a client. It is valid until the Serve call it is passed to returns.
@@ -14,7 +15,10 @@ type Command struct {
 	// has asked for one (KindLocalInfile). It is nil for a command that has neither.
 	Body Body
 
-	caps protocol.Capability
+	caps      protocol.Capability
+	scanned   bool // statement and flags are known
+	flags     sqlscan.Flags
+	statement *Statement
 }
 
 // A Body is what a client sends for a command after its first part.

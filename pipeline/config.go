@@ -77,6 +77,24 @@ type LogConfig struct {
 	Level  string `hcl:"level,optional"`  // debug, info, warn or error
 }
 
+// TelemetryConfig is the telemetry block.
+type TelemetryConfig struct {
+	Traces  *TracesConfig  `hcl:"traces,block"`
+	Metrics *MetricsConfig `hcl:"metrics,block"`
+}
+
+// TracesConfig is the traces block of telemetry.
+type TracesConfig struct {
+	// Endpoint is the URL of an OpenTelemetry collector.
+	Endpoint string `hcl:"endpoint"`
+}
+
+// MetricsConfig is the metrics block of telemetry.
+type MetricsConfig struct {
+	// Address is "host:port".
+	Address string `hcl:"address"`
+}
+
 // ProcessDefaults are the settings of a file without a process block, LogDefaults of one without a log block.
 var (
 	ProcessDefaults = ProcessConfig{ShutdownTimeout: 30 * time.Second}

@@ -33,6 +33,24 @@ type Env struct {
 	// OnStop registers what is to run after the last session has ended, in the opposite order. It may block
 	// to write out what is held, and must do no harm where its OnStart has not run.
 	OnStop func(func())
+	// OnReopen registers what is to run when the operator asks for log files to be opened anew (SIGUSR1), as logrotate
+	// does after it has renamed them. It runs on an ordinary goroutine, between OnStart and OnStop.
+	OnReopen func(func())
+	// Expose adds a figure to the process's metrics, with the labels pipeline and step. It is read at each scrape.
+	Expose func(Metric)
+	// Page adds a JSON document to the metrics address, at /pipelines/PIPELINE/STEP/NAME. document is called for each
+	// request, on an ordinary goroutine, and returns what is to be encoded.
+	Page func(name string, document func() any)
+}
+
+// A Metric is one figure of a step. Names follow Prometheus's conventions: base units, _total at a counter's end.
+type Metric struct {
+	Name string // begins with "weir_"
+	Help string
+	// Counter is set where the figure only grows.
+	Counter bool
+	// Read returns the figure now. Any goroutine may call it.
+	Read func() float64
 }
 
 // InvalidError says which setting of a Config is wrong, so that the diagnostic can point at its line.

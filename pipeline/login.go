@@ -6,10 +6,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline/loop"
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // login takes a client through the connection phase and hands its session to a worker. It runs on a goroutine of its
@@ -65,7 +67,10 @@ func (s *Session) logIn(ctx context.Context, conn *packets) (err error) {
 	if ctx.Err() != nil { // its deadline has just been overwritten
 		return errDraining
 	}
-	s.greeted = greeted{greeting.AuthData, greeting.AuthPlugin, greeting.Status}
+	s.greeted = greeted{nonce: greeting.AuthData, plugin: greeting.AuthPlugin, status: greeting.Status}
+	if strings.Contains(greeting.ServerVersion, "MariaDB") {
+		s.greeted.dialect = sqlscan.MariaDB
+	}
 	if err := conn.writePacket(greeting.Append(nil)); err != nil {
 		return err
 	}
@@ -97,6 +102,7 @@ func (s *Session) logIn(ctx context.Context, conn *packets) (err error) {
 	if s.account, err = l.Config.Accounts.authenticate(conn, &cred); err != nil {
 		return err
 	}
+	s.startMode()
 	if err := s.open(); err != nil {
 		return noChain(err)
 	}
@@ -180,6 +186,7 @@ func (s *Session) start(conn *packets) error {
 	_ = conn.SetDeadline(time.Time{})
 	ok := s.loginOK()
 	if decoded, err := protocol.DecodeOK(ok, s.caps); err == nil {
+		s.noteStatus(decoded.Status)
 		s.noteState(decoded.SessionState)
 	}
 	fd, err := loop.Take(conn.Conn)

@@ -25,8 +25,11 @@ type Process struct {
 	Servers   []*Server
 	Listeners []*Listener
 
-	starts []func() error
-	stops  []func()
+	starts  []func() error
+	stops   []func()
+	reopens []func()
+	metrics []stepMetric
+	pages   []Page
 
 	ids      atomic.Uint32
 	workers  []*worker
@@ -37,12 +40,35 @@ type Process struct {
 	known sync.Map // sessions that a worker has, by id: uint32 to *Session
 }
 
+// stepMetric is a Metric and what exposed it.
+type stepMetric struct {
+	Metric
+	pipeline, step string
+}
+
+// A Page is a JSON document on the metrics address.
+type Page struct {
+	Pipeline, Step, Name string
+	Document             func() any
+}
+
+// Pages are the documents that steps offer.
+func (p *Process) Pages() []Page { return p.pages }
+
+// Reopen has every step open its files anew. It blocks, and may be called by any goroutine while Run runs.
+func (p *Process) Reopen() {
+	for _, f := range p.reopens {
+		f()
+	}
+}
+
 // worker is an event loop and the sessions on it.
 type worker struct {
 	*loop.Worker
-	load     atomic.Int64
-	sessions []*Session // on the worker only
-	draining bool
+	load       atomic.Int64
+	sessions   []*Session // on the worker only, as what follows
+	statements statements
+	draining   bool
 }
 
 // Env returns the environment of a step called name ("filter querylog", "router connection") of the named pipeline.
@@ -57,7 +83,14 @@ func (p *Process) Env(pipeline, name string) Env {
 				return nil
 			})
 		},
-		OnStop: func(f func()) { p.stops = append(p.stops, f) },
+		OnStop:   func(f func()) { p.stops = append(p.stops, f) },
+		OnReopen: func(f func()) { p.reopens = append(p.reopens, f) },
+		Expose: func(m Metric) {
+			p.metrics = append(p.metrics, stepMetric{Metric: m, pipeline: pipeline, step: name})
+		},
+		Page: func(page string, document func() any) {
+			p.pages = append(p.pages, Page{pipeline, name, page, document})
+		},
 	}
 }
 

@@ -88,14 +88,17 @@ func (s *Session) idleInput() error {
 // serve has one command answered and sees to what the contract promises.
 func (s *Session) serve(c *Command) (err error) {
 	c.caps = s.caps
+	s.watch.Reset(&s.client)
+	statement := s.statementOf(c)
 	if c.Com() == protocol.ComChangeUser {
 		err = s.changeUser(c)
 	} else {
-		err = s.chain.Serve(s.ctx, &s.client, c)
+		err = s.chain.Serve(s.ctx, &s.watch, c)
 	}
 	if err != nil {
 		return err
 	}
+	s.prepared.Learn(s, c, &s.watch)
 	if err := s.client.flush(); err != nil {
 		return err
 	}
@@ -112,7 +115,7 @@ func (s *Session) serve(c *Command) (err error) {
 		return err
 	}
 	if s.client.last == protocol.KindOK {
-		s.noteSchema(c)
+		s.noteStatement(c, statement)
 		if c.Com() == protocol.ComResetConnection {
 			return s.reset()
 		}

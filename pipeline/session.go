@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirproxy/weir/pipeline/loop"
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // A Session is one client's, from login to its end. Its methods may be called in Open, Serve and WriteReply, and from
@@ -25,8 +26,12 @@ type Session struct {
 	ended     bool
 	opening   bool // the chain is being closed and opened on another goroutine
 	counted   bool // in listener.clients
+	mode      sqlscan.Mode
+	status    uint16 // server status flags, as a reply has last carried them
 	client    client
 	command   Command
+	watch     Watch    // of the reply to command
+	prepared  Prepared // as the client prepared them
 
 	id      uint32
 	account *account
@@ -40,7 +45,8 @@ type Session struct {
 	collation    uint8
 	connectAttrs []byte
 
-	listener *Listener // nil where Detached
+	listener *Listener   // nil where Detached
+	own      *statements // what is known of statements where there is no worker
 	greeted  greeted
 	links    []*Link
 	carried  []*Link
@@ -55,6 +61,8 @@ type greeted struct {
 	nonce  []byte
 	plugin string
 	status uint16
+	// dialect is that of the servers: sqlscan.MariaDB or 0.
+	dialect sqlscan.Mode
 }
 
 // errQuit is the end of a session whose client says goodbye.

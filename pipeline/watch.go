@@ -31,6 +31,7 @@ type Watch struct {
 	LastInsertID uint64
 	// StatementID is the id a COM_STMT_PREPARE was answered with, where Prepared is set.
 	StatementID uint32
+	Params      int // number of parameters of that statement
 	Prepared    bool
 	// Done is set when the reply is complete.
 	Done bool
@@ -95,8 +96,9 @@ func (h *Watch) decode(p *protocol.Chunk) {
 			h.Err = &protocol.SQLError{Code: protocol.CrMalformedPacket, State: "HY000", Message: err.Error()}
 		}
 	case protocol.KindPrepareOK:
-		if len(payload) >= 5 {
+		if len(payload) >= 9 {
 			h.StatementID, h.Prepared = binary.LittleEndian.Uint32(payload[1:]), true
+			h.Params = int(binary.LittleEndian.Uint16(payload[7:]))
 		}
 	}
 }

@@ -16,8 +16,12 @@ import (
 type Process struct {
 	Filter pipeline.Filter
 	// Log is what the filter has logged, as text.
-	Log   *Log
-	stops []func()
+	Log *Log
+	// Metrics are the figures the filter exposes, Pages its documents, by name.
+	Metrics map[string]pipeline.Metric
+	Pages   map[string]func() any
+	stops   []func()
+	reopens []func()
 }
 
 // A Log collects what is logged. Many goroutines may use it.
@@ -44,12 +48,15 @@ func (l *Log) String() string {
 // Stop.
 func Start(t testing.TB, kind pipeline.Kind[pipeline.Filter], config any) *Process {
 	t.Helper()
-	p := &Process{Log: &Log{}}
+	p := &Process{Log: &Log{}, Metrics: make(map[string]pipeline.Metric), Pages: make(map[string]func() any)}
 	var starts []func() error
 	f, err := kind.New(config, pipeline.Env{
-		Log:     slog.New(slog.NewTextHandler(p.Log, nil)),
-		OnStart: func(f func() error) { starts = append(starts, f) },
-		OnStop:  func(f func()) { p.stops = append(p.stops, f) },
+		Log:      slog.New(slog.NewTextHandler(p.Log, nil)),
+		OnStart:  func(f func() error) { starts = append(starts, f) },
+		OnStop:   func(f func()) { p.stops = append(p.stops, f) },
+		OnReopen: func(f func()) { p.reopens = append(p.reopens, f) },
+		Expose:   func(m pipeline.Metric) { p.Metrics[m.Name] = m },
+		Page:     func(name string, document func() any) { p.Pages[name] = document },
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", kind.Name, err)
@@ -62,6 +69,13 @@ func Start(t testing.TB, kind pipeline.Kind[pipeline.Filter], config any) *Proce
 		}
 	}
 	return p
+}
+
+// Reopen does what SIGUSR1 does.
+func (p *Process) Reopen() {
+	for _, f := range p.reopens {
+		f()
+	}
 }
 
 // Stop runs what the filter wants to run at the end, once.

@@ -22,7 +22,7 @@ pipeline "app" {
     ratio = true # ERROR: "ratio" must be a number, not true or false
     on    = "true" # ERROR: "on" must be true or false, not a string
     every = ["1s"] # ERROR: "every" must be a duration such as "30s", not a list
-    tags  = "x" # ERROR: "tags" must be a list, not a string
+    tags = 5 # ERROR: "tags" must be a list, not a number
     size  = 64 # ERROR: "size" must be a string, not a number
   }
   filter "every" {
