@@ -10,14 +10,17 @@ import (
 // blocks are the top-level blocks of a file, in its order.
 type blocks struct {
 	process   *hclsyntax.Block
+	telemetry *hclsyntax.Block
 	listeners []*hclsyntax.Block
 	nodes     []*node
 }
 
-var topLevel = []string{"process", "server", "accounts", "listener", "pipeline"}
+var topLevel = []string{"process", "telemetry", "server", "accounts", "listener", "pipeline"}
 
 // inside says where blocks stand that are not top-level.
-var inside = map[string]string{"user": "accounts", "filter": "pipeline", "router": "pipeline", "log": "process"}
+var inside = map[string]string{
+	"user": "accounts", "filter": "pipeline", "router": "pipeline", "log": "process", "traces": "telemetry", "metrics": "telemetry",
+}
 
 // collect sorts the top-level blocks and reports those that cannot be told what they are. All names are known
 // when it returns.
@@ -48,13 +51,9 @@ func (l *loader) collect(sections []section) {
 func (l *loader) collectBlock(block *hclsyntax.Block) {
 	switch block.Type {
 	case "process":
-		l.checkLabels(block, false)
-		if l.blocks.process != nil {
-			l.report(block.DefRange(), "second process block",
-				fmt.Sprintf("The first is in line %d.", l.blocks.process.DefRange().Start.Line))
-			return
-		}
-		l.blocks.process = block
+		l.collectOnly(block, &l.blocks.process)
+	case "telemetry":
+		l.collectOnly(block, &l.blocks.telemetry)
 	case "listener":
 		if l.checkLabels(block, true) {
 			l.checkDuplicate(block, l.blocks.listeners)
@@ -77,6 +76,17 @@ func (l *loader) collectBlock(block *hclsyntax.Block) {
 	}
 }
 
+// collectOnly keeps the one block of its type.
+func (l *loader) collectOnly(block *hclsyntax.Block, only **hclsyntax.Block) {
+	l.checkLabels(block, false)
+	if first := *only; first != nil {
+		l.report(block.DefRange(), fmt.Sprintf("second %s block", block.Type),
+			fmt.Sprintf("The first is in line %d.", first.DefRange().Start.Line))
+		return
+	}
+	*only = block
+}
+
 // collectUnknown reports a block of unknown type, and declares what it was meant to be.
 func (l *loader) collectUnknown(block *hclsyntax.Block) {
 	if parent := inside[block.Type]; parent != "" {
@@ -94,7 +104,7 @@ func (l *loader) declare(block *hclsyntax.Block, as string) {
 	switch {
 	case as == "listener", as == "":
 		l.lost = true
-	case as == "process":
+	case as == "process", as == "telemetry":
 	case len(block.Labels) == 0:
 		l.lost = true
 	case l.nodes[as][block.Labels[0]] == nil:

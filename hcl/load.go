@@ -64,6 +64,7 @@ func load(path string, src []byte, kinds Kinds, newLog func(pipeline.LogConfig) 
 	}
 	l.collect(l.parse())
 	l.process.Config = l.buildProcess(l.blocks.process)
+	l.process.Telemetry = l.buildTelemetry(l.blocks.telemetry)
 	l.process.Log = newLog(*l.process.Config.Log)
 	for _, n := range l.blocks.nodes {
 		l.visit(n, nil)

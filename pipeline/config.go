@@ -93,6 +93,8 @@ type TracesConfig struct {
 type MetricsConfig struct {
 	// Address is "host:port".
 	Address string `hcl:"address"`
+	// PProf adds the Go runtime's profiles to what the address has.
+	PProf bool `hcl:"pprof,optional"`
 }
 
 // ProcessDefaults are the settings of a file without a process block, LogDefaults of one without a log block.

@@ -21,6 +21,7 @@ const firstID = 1 << 31
 // A Process is all that one configuration file describes, built and not yet running.
 type Process struct {
 	Config    ProcessConfig
+	Telemetry TelemetryConfig
 	Log       *slog.Logger
 	Servers   []*Server
 	Listeners []*Listener

@@ -169,6 +169,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 	}
 	for _, defaults := range []any{
 		pipeline.ServerDefaults, pipeline.UserDefaults, pipeline.ListenerDefaults, pipeline.ProcessDefaults, pipeline.LogDefaults,
+		pipeline.MetricsConfig{},
 	} {
 		v := reflect.ValueOf(defaults)
 		for i := range v.NumField() {
@@ -211,8 +212,8 @@ func shown(v reflect.Value, option string) string {
 			return "none"
 		}
 		return fmt.Sprintf("`%q`", value)
-	case int:
-		return fmt.Sprintf("`%d`", value)
+	case int, bool:
+		return fmt.Sprintf("`%v`", value)
 	}
 	return "required"
 }
