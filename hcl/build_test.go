@@ -51,6 +51,14 @@ pipeline "app" {
     limits {
       size = "1KiB"
     }
+    maybe = ""
+    part {
+      match = "c"
+    }
+    part {
+      match = "d"
+      on    = false
+    }
   }
   filter "every" {
     text = ""
@@ -78,6 +86,8 @@ pipeline "app" {
 		Tags: []string{"x", "from dos"}, Size: 64 << 10,
 		Patterns: []pattern{{Name: "p", Match: "from file"}, {Name: "q", Match: "b", Flags: 255}},
 		Limits:   &limits{Rows: 10, Size: 1 << 10},
+		Parts:    []part{{Match: "c"}, {Match: "d", On: new(bool)}},
+		Maybe:    new(string),
 	}, {
 		Count: 3, Every: time.Minute, Tags: []string{"a"}, Limits: &limits{Rows: 10},
 	}}

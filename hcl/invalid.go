@@ -56,12 +56,20 @@ func (l *loader) invalidUser(err error, user *hclsyntax.Block, out outcome) {
 	l.invalid(err, user, out)
 }
 
-// inner returns the block within another that leads to a setting named "block: setting" or "block label: setting",
-// and the setting's name there; nil where there is none.
+// inner returns the block within another that leads to a setting named "block: setting", "block label: setting" or,
+// for the second of several blocks without a label, "block 2: setting", and the setting's name there; nil where there is
+// none.
 func inner(block *hclsyntax.Block, setting string) (_ *hclsyntax.Block, rest string) {
 	name, rest, _ := strings.Cut(setting, ": ")
+	if rest == "" {
+		return nil, ""
+	}
+	seen := make(map[string]int)
 	for _, nested := range block.Body.Blocks {
-		if rest != "" && strings.Join(append([]string{nested.Type}, nested.Labels...), " ") == name {
+		seen[nested.Type]++
+		ordinal := fmt.Sprintf("%s %d", nested.Type, seen[nested.Type])
+		if strings.Join(append([]string{nested.Type}, nested.Labels...), " ") == name ||
+			len(nested.Labels) == 0 && ordinal == name {
 			return nested, rest
 		}
 	}

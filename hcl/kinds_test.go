@@ -31,6 +31,12 @@ type pattern struct {
 	Flags uint8  `hcl:"flags,optional"`
 }
 
+// A part is a block without a label of which there may be several.
+type part struct {
+	Match string `hcl:"match"`
+	On    *bool  `hcl:"on,optional"`
+}
+
 type limits struct {
 	Rows int  `hcl:"rows,optional"`
 	Size size `hcl:"size,optional"`
@@ -47,6 +53,8 @@ type filterConfig struct {
 	Size     size          `hcl:"size,optional"`
 	Patterns []pattern     `hcl:"pattern,block"`
 	Limits   *limits       `hcl:"limits,block"`
+	Parts    []part        `hcl:"part,block"`
+	Maybe    *string       `hcl:"maybe,optional"`
 }
 
 var filterDefaults = filterConfig{Count: 3, Every: time.Minute, Tags: []string{"a"}, Limits: &limits{Rows: 10}}
@@ -95,6 +103,11 @@ func kinds(b *built) Kinds {
 				for _, p := range c.Patterns {
 					if _, err := regexp.Compile(p.Match); err != nil {
 						all = append(all, pipeline.Invalid("pattern "+p.Name+": match", err))
+					}
+				}
+				for i, s := range c.Parts {
+					if _, err := regexp.Compile(s.Match); err != nil {
+						all = append(all, pipeline.Invalid(fmt.Sprintf("part %d: match", i+1), err))
 					}
 				}
 				return &testFilter{c}, errors.Join(all...)

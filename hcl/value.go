@@ -81,6 +81,14 @@ func (l *loader) evaluate(expr hclsyntax.Expression) (_ cty.Value, ok bool) {
 
 // assign converts a value to the type of dst. expr is what it comes from.
 func (l *loader) assign(subject string, value cty.Value, expr hclsyntax.Expression, dst reflect.Value) bool {
+	if isOptional(dst.Type()) {
+		inner := reflect.New(dst.Type().Elem())
+		if !l.assign(subject, value, expr, inner.Elem()) {
+			return false
+		}
+		dst.Set(inner)
+		return true
+	}
 	if value.IsNull() {
 		return l.mismatch(subject, value, expr, dst.Type())
 	}
@@ -163,6 +171,16 @@ func (l *loader) assignText(subject string, value cty.Value, expr hclsyntax.Expr
 		l.report(expr.Range(), fmt.Sprintf("%s: %v", subject, err), "")
 	}
 	return err == nil
+}
+
+// isOptional reports whether a type is a pointer to a plain value: that of a setting whose struct wants to know whether
+// the file has it.
+func isOptional(t reflect.Type) bool {
+	if t.Kind() != reflect.Pointer {
+		return false
+	}
+	kind := t.Elem().Kind()
+	return kind == reflect.Bool || kind == reflect.String || isNumber(t.Elem())
 }
 
 func isNumber(t reflect.Type) bool {

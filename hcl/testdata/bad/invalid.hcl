@@ -24,6 +24,12 @@ pipeline "app" {
     pattern "q" {
       match = "[" # ERROR: pattern q: match: error parsing regexp: missing closing ]: `[`
     }
+    part {
+      match = "x"
+    }
+    part {
+      match = "*" # ERROR: part 2: match: error parsing regexp: missing argument to repetition operator: `*`
+    }
   }
   filter "moody" { # ERROR: filter "moody": not today
   }

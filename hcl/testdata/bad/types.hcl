@@ -24,6 +24,11 @@ pipeline "app" {
     every = ["1s"] # ERROR: "every" must be a duration such as "30s", not a list
     tags = 5 # ERROR: "tags" must be a list, not a number
     size  = 64 # ERROR: "size" must be a string, not a number
+    maybe = 5 # ERROR: "maybe" must be a string, not a number
+    part {
+      match = "x"
+      on    = null # ERROR: "on" must be true or false, not null
+    }
   }
   filter "every" {
     text  = null # ERROR: "text" must be a string, not null
