@@ -22,6 +22,10 @@ func (l *loader) buildProcess(block *hclsyntax.Block) pipeline.ProcessConfig {
 			at, _ := locate(block, "workers")
 			l.report(at, `"workers" is out of range`, fmt.Sprintf("It may be from 0 to %d; 0 is one for each processor.", maxWorkers))
 		}
+		if !out.bad["worker_load"] && (config.WorkerLoad < 0 || config.WorkerLoad > 100) {
+			at, _ := locate(block, "worker_load")
+			l.report(at, `"worker_load" is out of range`, "It may be from 0 to 100 percent; 0 spreads sessions evenly over all workers.")
+		}
 		for nested, inner := range out.nested {
 			l.checkOneOf(nested, inner, "format", config.Log.Format, "text", "json")
 			l.checkOneOf(nested, inner, "level", config.Log.Level, "debug", "info", "warn", "error")

@@ -85,6 +85,7 @@ func (s *Session) reopen() error {
 func (s *Session) open() (err error) {
 	defer s.recovered(&err)
 	s.prepared = Prepared{textless: true}
+	s.life++
 	chain, err := s.listener.Config.Pipeline.Open(s)
 	s.chain = chain
 	return err

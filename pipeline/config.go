@@ -66,6 +66,9 @@ var ListenerDefaults = ListenerConfig{
 type ProcessConfig struct {
 	// Workers is the number of event loops. 0: one per processor the process may use.
 	Workers int `hcl:"workers,optional"`
+	// WorkerLoad is the processor time, in percent of one processor, that each event loop in use may take before
+	// another one is put to use. 0: all are used from the start, and sessions are spread evenly.
+	WorkerLoad int `hcl:"worker_load,optional"`
 	// ShutdownTimeout is how long running statements may take to end after SIGTERM.
 	ShutdownTimeout time.Duration `hcl:"shutdown_timeout,optional"`
 	Log             *LogConfig    `hcl:"log,block"`
@@ -99,6 +102,6 @@ type MetricsConfig struct {
 
 // ProcessDefaults are the settings of a file without a process block, LogDefaults of one without a log block.
 var (
-	ProcessDefaults = ProcessConfig{ShutdownTimeout: 30 * time.Second}
+	ProcessDefaults = ProcessConfig{WorkerLoad: 70, ShutdownTimeout: 30 * time.Second}
 	LogDefaults     = LogConfig{Format: "text", Level: "info"}
 )

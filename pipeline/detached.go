@@ -21,7 +21,7 @@ type SessionInfo struct {
 // place, Sleep waits on the calling goroutine, and Close runs what OnClose has registered.
 func Detached(info SessionInfo) *Session {
 	s := &Session{
-		id: info.ID, user: info.User, from: peer{text: info.ClientAddr}, schema: info.Schema,
+		id: info.ID, life: 1, user: info.User, from: peer{text: info.ClientAddr}, schema: info.Schema,
 		caps: info.Capabilities, logger: info.Log,
 	}
 	if s.logger == nil {

@@ -99,7 +99,7 @@ func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err erro
 		return unknown, nil
 	}
 	found := make(chan []connection, 1)
-	posted := victim.home.Post(func() {
+	posted := victim.onWorker(func() {
 		var all []connection
 		if victim.opening { // its connections are in other hands
 			found <- nil

@@ -34,6 +34,7 @@ type Process struct {
 
 	ids      atomic.Uint32
 	workers  []*worker
+	used     atomic.Int32   // the first ones of workers, which new sessions go to
 	sessions sync.WaitGroup // from arrival to the last word in the log
 	arrivals sync.Mutex     // guards closed, so that nobody arrives after it is waited for
 	closed   bool
@@ -113,6 +114,7 @@ func (p *Process) Run(ctx context.Context) error {
 		return err
 	}
 	defer p.stopWorkers()
+	defer p.startBalancer()()
 	for i, l := range p.Listeners {
 		if err := l.listen(p); err != nil {
 			for _, open := range p.Listeners[:i] {
@@ -148,6 +150,24 @@ func (p *Process) startWorkers() error {
 		p.workers = append(p.workers, &worker{Worker: w})
 	}
 	return nil
+}
+
+// startBalancer starts what moves sessions between workers; it returns what ends that.
+func (p *Process) startBalancer() (end func()) {
+	b := newBalancer(p.workers, p.Config.WorkerLoad)
+	p.used.Store(int32(b.used))
+	if len(p.workers) == 1 || b.limit == 0 {
+		return func() {}
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		b.run(p, stop)
+	}()
+	return func() {
+		close(stop)
+		<-done
+	}
 }
 
 func (p *Process) stopWorkers() {
@@ -205,20 +225,19 @@ func (p *Process) nextID() uint32 { return firstID | p.ids.Add(1) }
 // adopt gives a session whose client has logged in to the worker with the fewest. early is what the client has sent
 // already, first what it is to be sent. It reports false where the workers have stopped.
 func (p *Process) adopt(s *Session, fd int, early, first []byte) bool {
-	w := p.workers[0]
-	for _, other := range p.workers[1:] {
+	used := p.workers[:p.used.Load()]
+	w := used[0]
+	for _, other := range used[1:] {
 		if other.load.Load() < w.load.Load() {
 			w = other
 		}
 	}
 	w.load.Add(1)
 	s.home = w
+	s.place.Store(w)
 	p.known.Store(s.id, s)
 	posted := w.Post(func() {
-		s.worker, s.client.worker = w.Worker, w.Worker
-		s.index = len(w.sessions)
-		w.sessions = append(w.sessions, s)
-		s.draining = w.draining
+		w.take(s)
 		err := s.client.conn.Open(w.Worker, fd, s)
 		if err == nil {
 			err = s.attachLinks()
@@ -256,11 +275,5 @@ func (p *Process) session(id uint32) *Session {
 // leave takes an ended session off its worker's list.
 func (p *Process) leave(s *Session) {
 	p.known.Delete(s.id)
-	w := s.home
-	last := len(w.sessions) - 1
-	w.sessions[s.index] = w.sessions[last]
-	w.sessions[s.index].index = s.index
-	w.sessions[last] = nil
-	w.sessions = w.sessions[:last]
-	w.load.Add(-1)
+	s.home.drop(s)
 }

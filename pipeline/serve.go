@@ -87,7 +87,7 @@ func (s *Session) idleInput() error {
 
 // serve has one command answered and sees to what the contract promises.
 func (s *Session) serve(c *Command) (err error) {
-	c.caps = s.caps
+	c.caps, s.served = s.caps, true
 	s.watch.Reset(&s.client)
 	statement := s.statementOf(c)
 	if c.Com() == protocol.ComChangeUser {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline/loop"
@@ -26,6 +27,7 @@ type Session struct {
 	ended     bool
 	opening   bool // the chain is being closed and opened on another goroutine
 	counted   bool // in listener.clients
+	served    bool // a command, since the balancer last looked
 	mode      sqlscan.Mode
 	status    uint16 // server status flags, as a reply has last carried them
 	client    client
@@ -34,6 +36,7 @@ type Session struct {
 	prepared  Prepared // as the client prepared them
 
 	id      uint32
+	life    int
 	account *account
 	user    string
 	from    peer
@@ -53,7 +56,8 @@ type Session struct {
 	closers  []func()
 	cancel   context.CancelFunc
 	home     *worker
-	index    int // in home.sessions
+	index    int                    // in home.sessions
+	place    atomic.Pointer[worker] // home, for other goroutines
 }
 
 // greeted is what the client was greeted with, for when it changes user.
@@ -71,6 +75,10 @@ var errQuit = errors.New("quit")
 // ID is the connection id the client was greeted with. It is unique among the sessions of this process. Its highest
 // bit is set, so that it is not mistaken for a server's own id of a connection.
 func (s *Session) ID() uint32 { return s.id }
+
+// Life counts how often the session's chain has been opened: 1 from the login on, and one more after each
+// COM_CHANGE_USER and COM_RESET_CONNECTION. ID and Life together tell what one handler has seen from all else.
+func (s *Session) Life() int { return s.life }
 
 // User is the name the client logged in with.
 func (s *Session) User() string { return s.user }

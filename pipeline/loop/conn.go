@@ -86,6 +86,18 @@ func (c *Conn) Close() {
 	}
 }
 
+// Leave takes the socket off its worker and returns its descriptor, which may be given to another Conn. No task may be
+// waiting for it. What has happened on it and has not been read, that Conn's worker hears of again.
+func (c *Conn) Leave() (fd int) {
+	c.open = false
+	c.w.slots[c.fd] = slot{}
+	c.w.unregister(int(c.fd))
+	return int(c.fd)
+}
+
+// Waiting reports whether a task waits for the socket.
+func (c *Conn) Waiting() bool { return c.reader != nil || c.writer != nil }
+
 // CloseWrite tells the peer that no more will come. What it sends can still be read.
 func (c *Conn) CloseWrite() {
 	if c.open {

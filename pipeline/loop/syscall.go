@@ -56,6 +56,9 @@ func (w *Worker) registerOut(fd int, gen uint32) error {
 	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(w.epfd, syscall.EPOLL_CTL_MOD, fd, &ev))
 }
 
+// unregister fails for nothing that is registered.
+func (w *Worker) unregister(fd int) { _ = syscall.EpollCtl(w.epfd, syscall.EPOLL_CTL_DEL, fd, nil) }
+
 func eventfd() (int, error) {
 	fd, _, errno := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	if errno != 0 {

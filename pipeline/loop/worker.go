@@ -51,6 +51,7 @@ type Worker struct {
 
 	small, large freeList
 
+	meter   meter
 	inbox   inbox
 	timers  timerHeap
 	alarm   *time.Timer // wakes the worker for the earliest timer
@@ -116,12 +117,14 @@ func (w *Worker) run() {
 	rested := time.Now()
 	for !w.stop {
 		w.polls = 0
+		w.meter.wait()
 		if len(w.ready) > 0 {
 			w.n = epollWait(w.epfd, w.events[:])
 		} else if err := w.raw.Read(w.poll); err != nil {
 			w.log.Error("event loop cannot wait", "error", err)
 			return
 		}
+		w.meter.work()
 		if w.polls > 1 {
 			rested = time.Now()
 		} else if elsewhere.Load() > 0 && time.Since(rested) > yieldAfter {
@@ -134,6 +137,7 @@ func (w *Worker) run() {
 		w.runInbox()
 		w.runTimers()
 		w.runReady()
+		w.meter.rest()
 	}
 	w.shutdown()
 }

@@ -41,13 +41,14 @@ type Front struct {
 	Addr    string
 	Log     *Log
 	Servers []*pipeline.Server
+	Process *pipeline.Process
 	// Stop shuts the process down and waits for its end. The test's end does so too.
 	Stop func()
 
 	t testing.TB
 }
 
-// NewFront starts a process with two workers.
+// NewFront starts a process with two workers, over which sessions are spread evenly.
 func NewFront(t testing.TB, o Options) *Front {
 	t.Helper()
 	f := &Front{t: t, Log: &Log{}}
@@ -74,7 +75,8 @@ func NewFront(t testing.TB, o Options) *Front {
 		Config: pipeline.ProcessDefaults, Servers: f.Servers, Listeners: []*pipeline.Listener{l},
 		Log: slog.New(slog.NewTextHandler(f.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	p.Config.Workers = 2
+	f.Process = p
+	p.Config.Workers, p.Config.WorkerLoad = 2, 0
 	if o.ShutdownTimeout > 0 {
 		p.Config.ShutdownTimeout = o.ShutdownTimeout
 	}

@@ -1,5 +1,6 @@
 process {
-  workers = -1 # ERROR: "workers" is out of range
+  workers     = -1  # ERROR: "workers" is out of range
+  worker_load = 101 # ERROR: "worker_load" is out of range
   log {
     format = "xml" # ERROR: unknown format "xml"
     level  = "wran" # ERROR: unknown level "wran"

@@ -1,5 +1,6 @@
 process {
   workers          = 2
+  worker_load      = 50
   shutdown_timeout = "1m30s"
   log {
     format = "json"
