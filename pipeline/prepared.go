@@ -22,6 +22,9 @@ type PreparedStatement struct {
 	// Types are the types the parameters were last bound with, two bytes each: type, and 0x80 where it is unsigned. A
 	// COM_STMT_EXECUTE that does not bind them anew means these.
 	Types []byte
+	// Long says which parameters' values the client has sent ahead, for its next execution: 0, or 1 more than the
+	// length. It is nil where there are none. See protocol.Params.
+	Long []uint64
 	// Selected is what Prepared.Select said of it.
 	Selected bool
 }
@@ -65,7 +68,24 @@ func (p *Prepared) id(c *Command) (uint32, bool) {
 	return id, true
 }
 
-// Learn remembers a statement that c has prepared, and forgets one that it has closed. reply has watched c's reply.
+// Values reads the values that c, a COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE, executes its statement with. They lie in
+// c. ok is false where c is no such command, or its statement or their types are not known. It must be called before
+// Learn is.
+func (p *Prepared) Values(s *Session, c *Command) (values protocol.Params, ok bool) {
+	if com := c.Com(); com != protocol.ComStmtExecute && com != protocol.ComStmtBulkExecute {
+		return values, false
+	}
+	st := p.Of(c)
+	if st == nil {
+		return values, false
+	}
+	values, err := protocol.DecodeExecute(c.Payload(), st.Params, st.Types, s.caps)
+	values.Long = st.Long
+	return values, err == nil
+}
+
+// Learn remembers a statement that c has prepared, and forgets one that it has closed. reply has watched c's reply. Of
+// one that c executes, it remembers how its parameters are bound.
 func (p *Prepared) Learn(s *Session, c *Command, reply *Watch) {
 	switch c.Com() {
 	case protocol.ComStmtPrepare:
@@ -74,6 +94,47 @@ func (p *Prepared) Learn(s *Session, c *Command, reply *Watch) {
 		if id, ok := p.id(c); ok {
 			delete(p.all, id)
 		}
+	case protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
+		p.bind(s, c)
+	case protocol.ComStmtSendLongData:
+		p.sendAhead(c)
+	case protocol.ComStmtReset:
+		if st := p.Of(c); st != nil {
+			st.Long = nil
+		}
+	}
+}
+
+// bind remembers the types that a command has bound parameters with: whatever became of it, servers keep them. What was
+// sent ahead is used up.
+func (p *Prepared) bind(s *Session, c *Command) {
+	if p.textless {
+		return
+	}
+	st := p.Of(c)
+	if st == nil {
+		return
+	}
+	values, err := protocol.DecodeExecute(c.Payload(), st.Params, st.Types, s.caps)
+	st.Long = nil
+	switch {
+	case err != nil:
+		st.Types = st.Types[:0] // it may have bound others, which cannot be made out
+	case values.Bound:
+		st.Types = values.AppendTypes(st.Types[:0])
+	}
+}
+
+func (p *Prepared) sendAhead(c *Command) {
+	st := p.Of(c)
+	if st == nil || p.textless {
+		return
+	}
+	if _, param, length, ok := protocol.LongData(c.Data); ok && param < st.Params {
+		if st.Long == nil {
+			st.Long = make([]uint64, st.Params)
+		}
+		st.Long[param] = max(st.Long[param], 1) + length
 	}
 }
 
