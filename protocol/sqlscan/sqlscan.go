@@ -39,5 +39,7 @@ const (
 
 // A Scanner scans statements, one after another. Its zero value is ready. It is not safe for concurrent use.
 type Scanner struct {
-	buf []byte
+	lexer  lexer
+	buf    []byte
+	tokens []token
 }

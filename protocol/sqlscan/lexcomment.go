@@ -1,0 +1,126 @@
+package sqlscan
+
+import "bytes"
+
+// lineComment returns where the comment at i ends that ends with its line.
+func (l *lexer) lineComment(i int) int {
+	end := bytes.IndexByte(l.text[i:], '\n')
+	if end < 0 {
+		end = len(l.text) - i
+	}
+	return i + end
+}
+
+// comment passes a comment from /* on, or, where it is executable, what makes it one.
+func (l *lexer) comment(i int) {
+	body := i + 2
+	marker := l.at(body) == 'M' && l.mode&MariaDB != 0
+	if marker {
+		body++
+	}
+	if l.at(body) != '!' {
+		l.pos = l.commentEnd(i)
+		return
+	}
+	body++
+	digits := 0
+	version := 0
+	for digits < 6 && isDigit(l.at(body+digits)) {
+		version = version*10 + int(l.at(body+digits)-'0')
+		digits++
+	}
+	if digits >= 5 {
+		body += digits
+	}
+	// These are versions of MySQL that MariaDB never was.
+	if digits == 5 && version >= 50700 && !marker && l.mode&MariaDB != 0 {
+		l.pos = l.nestedEnd(body)
+		return
+	}
+	l.flags |= Executable
+	l.code = true
+	l.pos = body
+}
+
+// commentEnd returns where an ordinary comment ends.
+func (l *lexer) commentEnd(i int) int {
+	end := bytes.Index(l.text[i+2:], []byte("*/"))
+	if end < 0 {
+		l.flags |= Incomplete
+		return len(l.text)
+	}
+	end += i + 2
+	l.note(i+2, end)
+	return end + 2
+}
+
+// nestedEnd returns where a comment ends, from i inside it, in which comments may be.
+func (l *lexer) nestedEnd(i int) int {
+	for ; i < len(l.text); i++ {
+		switch {
+		case l.text[i] == '*' && l.at(i+1) == '/':
+			return i + 2
+		case l.text[i] == '/' && l.at(i+1) == '*':
+			end := bytes.Index(l.text[i+2:], []byte("*/"))
+			if end < 0 {
+				end = len(l.text)
+			}
+			i += 2 + end + 1
+		}
+	}
+	l.flags |= Incomplete
+	return len(l.text)
+}
+
+// note sets Hinted where the comment text[i:end] is for the proxy.
+func (l *lexer) note(i, end int) {
+	for i < end && classes[l.text[i]] == byteSpace {
+		i++
+	}
+	if i < end && (l.text[i]|0x20 == 'w' || l.text[i]|0x20 == 'm') {
+		if _, ok := hintOf(l.text[i:end]); ok {
+			l.flags |= Hinted
+		}
+	}
+}
+
+// hint reads a token of optimizer hints.
+func (l *lexer) hint() symbol {
+	for classes[l.at(l.pos)] == byteSpace {
+		l.pos++
+	}
+	i := l.pos
+	l.start = i
+	if i == len(l.text) {
+		l.flags |= Incomplete
+		return l.token(symEnd, i)
+	}
+	l.after = inHints
+	switch b := l.text[i]; {
+	case b == '*' && l.at(i+1) == '/':
+		l.after, l.words = afterAny, keywords(l.mode)
+		return l.token(symHintsEnd, i+2)
+	case isDigit(b):
+		s := l.number(i)
+		l.after = inHints
+		return s
+	case inName[b]:
+		l.plainName(i)
+		l.after = inHints
+		if l.word != 0 {
+			return symKeyword
+		}
+		return symName
+	case b == '`', b == '"' && l.mode&AnsiQuotes != 0:
+		return l.quotedName(i)
+	case b == '\'', b == '"':
+		return l.token(symText, l.quoted(i))
+	case b == '?':
+		return l.token(symText, i+1)
+	case b == '.' && l.at(i+1) == '.' && l.at(i+2) == '.':
+		return l.token(symEllipsis, i+3)
+	default:
+		l.joined = false
+		return l.token(symbol(b), i+1)
+	}
+}

@@ -1,0 +1,72 @@
+package sqlscan
+
+import "bytes"
+
+// quoted returns where the string with the quote at i ends.
+func (l *lexer) quoted(i int) int {
+	t := l.text
+	quote := t[i]
+	escape := byte('\\')
+	if l.mode&NoBackslashEscapes != 0 {
+		escape = quote
+	}
+	pairs := l.mode&(SJIS|GBK) != 0
+	for i++; i < len(t); i++ {
+		switch c := t[i]; {
+		case c == quote:
+			if i+1 == len(t) || t[i+1] != quote {
+				return i + 1
+			}
+			i++
+		case c == escape:
+			i++
+		case pairs && c >= 0x80 && i+1 < len(t) && l.mode.pair(c, t[i+1]):
+			i++
+		}
+	}
+	l.flags |= Incomplete
+	return len(t)
+}
+
+// quotedName reads a quoted name.
+func (l *lexer) quotedName(i int) symbol {
+	t := l.text
+	quote := t[i]
+	pairs := l.mode&(SJIS|GBK) != 0
+	l.from, l.to, l.inQuotes = i+1, len(t), true
+	for i++; i < len(t); i++ {
+		switch c := t[i]; {
+		case c == quote:
+			if i+1 == len(t) || t[i+1] != quote {
+				l.to = i
+				return l.token(symName, i+1)
+			}
+			i++
+		case pairs && c >= 0x80 && i+1 < len(t) && l.mode.pair(c, t[i+1]):
+			i++
+		}
+	}
+	l.flags |= Incomplete
+	return l.token(symName, len(t))
+}
+
+// dollar reads a name that begins with a dollar, or MySQL's strings in two equal tags: $$a$$, $tag$a$tag$.
+func (l *lexer) dollar(i int) symbol {
+	if l.mode&MariaDB != 0 {
+		return l.plainName(i)
+	}
+	j := i + 1
+	for inName[l.at(j)] && l.at(j) != '$' {
+		j++
+	}
+	if l.at(j) != '$' {
+		return l.plainName(i)
+	}
+	tag := l.text[i : j+1]
+	end := bytes.Index(l.text[j+1:], tag)
+	if end < 0 {
+		l.flags |= Incomplete
+		return l.token(symText, len(l.text))
+	}
+	return l.token(symText, j+1+end+len(tag))
+}
