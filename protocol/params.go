@@ -158,6 +158,9 @@ func (p *Params) AppendTypes(dst []byte) []byte {
 	return dst
 }
 
+// Len is how many bytes of values have not been read.
+func (p *Params) Len() int { return len(p.rest) }
+
 // More reports whether another value is to come. In a bulk execution it may be the first of another set.
 func (p *Params) More() bool {
 	if p.at < p.Count && (!p.Bulk || p.at > 0) {

@@ -18,6 +18,17 @@ func (v *Param) IsNumber() bool {
 	return false
 }
 
+// Float returns a ParamValue that is a FLOAT or DOUBLE, 0 for others.
+func (v *Param) Float() float64 {
+	switch v.Type {
+	case mysql.MYSQL_TYPE_FLOAT:
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(v.Value)))
+	case mysql.MYSQL_TYPE_DOUBLE:
+		return math.Float64frombits(binary.LittleEndian.Uint64(v.Value))
+	}
+	return 0
+}
+
 // IsTime reports whether the value is a date, a time, or both.
 func (v *Param) IsTime() bool {
 	switch v.Type {
@@ -45,9 +56,9 @@ func (v *Param) AppendText(dst []byte) []byte {
 		n := binary.LittleEndian.Uint64(b)
 		return v.appendInt(dst, int64(n), n)
 	case mysql.MYSQL_TYPE_FLOAT:
-		return strconv.AppendFloat(dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(b))), 'g', -1, 32)
+		return strconv.AppendFloat(dst, v.Float(), 'g', -1, 32)
 	case mysql.MYSQL_TYPE_DOUBLE:
-		return strconv.AppendFloat(dst, math.Float64frombits(binary.LittleEndian.Uint64(b)), 'g', -1, 64)
+		return strconv.AppendFloat(dst, v.Float(), 'g', -1, 64)
 	case mysql.MYSQL_TYPE_DATE:
 		return appendDate(dst, b)
 	case mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP:
