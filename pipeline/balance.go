@@ -156,6 +156,11 @@ func (s *Session) movable() bool {
 		c.in != nil || c.out != nil || c.piece != nil || len(c.pend) > 0 || !c.conn.IsOpen() || c.conn.Waiting() {
 		return false
 	}
+	return s.linksMovable() && s.branchesMovable()
+}
+
+// linksMovable reports whether no statement is under way on the session's server connections.
+func (s *Session) linksMovable() bool {
 	for _, l := range s.links {
 		if l.fd < 0 && (!l.conn.IsOpen() || l.conn.Waiting() || !l.reader.Done()) {
 			return false
@@ -168,11 +173,8 @@ func (s *Session) movable() bool {
 func (s *Session) moveTo(to *worker) {
 	s.home.drop(s)
 	fd := s.client.conn.Leave()
-	for _, l := range s.links {
-		if l.fd < 0 {
-			l.fd = l.conn.Leave()
-		}
-	}
+	s.leaveLinks()
+	s.leaveBranches(to)
 	to.load.Add(1)
 	s.home = to
 	s.place.Store(to)
@@ -182,6 +184,7 @@ func (s *Session) moveTo(to *worker) {
 		if err == nil {
 			err = s.attachLinks()
 		}
+		s.joinBranches(to)
 		if err != nil {
 			s.interrupt(err)
 		} else if s.draining {
@@ -190,6 +193,15 @@ func (s *Session) moveTo(to *worker) {
 	})
 	if !posted { // a worker stops after its process's last session
 		loop.CloseDescriptor(fd)
+	}
+}
+
+// leaveLinks takes the session's server connections off their worker.
+func (s *Session) leaveLinks() {
+	for _, l := range s.links {
+		if l.fd < 0 {
+			l.fd = l.conn.Leave()
+		}
 	}
 }
 

@@ -115,13 +115,14 @@ func (s *Session) takeCarried(srv *Server) *Link {
 	return nil
 }
 
-// attachLinks hands new links to the worker.
+// attachLinks hands new links to the worker, and opens new branches there.
 func (s *Session) attachLinks() error {
 	for _, l := range s.links {
 		if err := l.attach(); err != nil {
 			return err
 		}
 	}
+	s.startBranches()
 	return nil
 }
 
@@ -143,10 +144,16 @@ func badLogin(err error) error {
 	}, err)
 }
 
-// noteState keeps up with what a server says of the session's state.
-func (c *client) noteState(p *protocol.Chunk) {
-	if ok, err := protocol.DecodeOK(p.Payload(), c.session.caps); err == nil {
-		c.session.noteState(ok.SessionState)
+// noteReply keeps up with what an OK packet, or the end of rows, says of the session's state.
+func (s *Session) noteReply(p *protocol.Chunk) {
+	if p.Status != s.status {
+		s.noteStatus(p.Status)
+	}
+	if p.Status&protocol.StatusSessionStateChange == 0 {
+		return
+	}
+	if ok, err := protocol.DecodeOK(p.Payload(), s.caps); err == nil {
+		s.noteState(ok.SessionState)
 	}
 }
 

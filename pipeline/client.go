@@ -231,12 +231,7 @@ func (c *client) WriteReply(p *protocol.Chunk) error {
 	c.final, c.last = p.Final, p.Kind
 	c.inside = p.Part == protocol.First || p.Part == protocol.Middle
 	if p.Kind == protocol.KindOK || p.Kind == protocol.KindEOF {
-		if p.Status != c.session.status {
-			c.session.noteStatus(p.Status)
-		}
-		if p.Status&protocol.StatusSessionStateChange != 0 {
-			c.noteState(p)
-		}
+		c.session.noteReply(p)
 	}
 	if p.Kind == protocol.KindLocalInfile && !c.inside {
 		defer c.beginFile()

@@ -95,7 +95,7 @@ func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err erro
 		Code: protocol.ErNoSuchThread, State: "HY000", Message: fmt.Sprintf("Unknown thread id: %d", k.id),
 	}
 	victim := s.listener.process.session(k.id)
-	if victim == nil || victim.listener != s.listener {
+	if victim == nil || victim.listener != s.listener || s.branch != nil { // no copy of a statement kills a client
 		return unknown, nil
 	}
 	found := make(chan []connection, 1)

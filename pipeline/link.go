@@ -53,6 +53,7 @@ func (s *Session) connect(srv *Server) (*Link, error) {
 		return nil, err
 	}
 	l := &Link{Server: srv, ThreadID: g.ConnectionID, s: s, fd: -1}
+	defer abandon(s.ctx, conn.Conn)()
 	if err := l.logIn(conn, g); err != nil {
 		_ = conn.Close()
 		return nil, &ServerError{srv, err}
@@ -146,7 +147,7 @@ func (l *Link) Serve(_ context.Context, w ReplyWriter, c *Command) error {
 	if err != nil && !isServerSide(err) {
 		return err
 	}
-	if l.s.client.gone() { // the event that tells of it may have come with the command
+	if l.s.gone() { // the event that tells of it may have come with the command
 		return fmt.Errorf("%w: it hung up during the command", errClientGone)
 	}
 	// Where sending failed, the server may have said why before it closed: that is read like any reply.

@@ -67,9 +67,8 @@ func (s *Session) logIn(ctx context.Context, conn *packets) (err error) {
 	if ctx.Err() != nil { // its deadline has just been overwritten
 		return errDraining
 	}
-	s.greeted = greeted{nonce: greeting.AuthData, plugin: greeting.AuthPlugin, status: greeting.Status}
-	if strings.Contains(greeting.ServerVersion, "MariaDB") {
-		s.greeted.dialect = sqlscan.MariaDB
+	s.greeted = greeted{
+		nonce: greeting.AuthData, plugin: greeting.AuthPlugin, status: greeting.Status, dialect: dialectOf(&greeting),
 	}
 	if err := conn.writePacket(greeting.Append(nil)); err != nil {
 		return err
@@ -107,6 +106,14 @@ func (s *Session) logIn(ctx context.Context, conn *packets) (err error) {
 		return noChain(err)
 	}
 	return nil
+}
+
+// dialectOf is how a server with that greeting reads statements.
+func dialectOf(g *protocol.Greeting) sqlscan.Mode {
+	if strings.Contains(g.ServerVersion, "MariaDB") {
+		return sqlscan.MariaDB
+	}
+	return 0
 }
 
 // uncount takes the session from those that count against MaxConnections.

@@ -69,6 +69,7 @@ type worker struct {
 	*loop.Worker
 	load       atomic.Int64
 	sessions   []*Session // on the worker only, as what follows
+	branches   map[*Branch]bool
 	statements statements
 	draining   bool
 }
@@ -205,6 +206,9 @@ func (p *Process) everySession(f func(*Session)) {
 			w.draining = true
 			for _, s := range append([]*Session(nil), w.sessions...) {
 				f(s)
+			}
+			for b := range w.branches {
+				f(b.s)
 			}
 		})
 	}

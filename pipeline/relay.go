@@ -99,7 +99,7 @@ func (in *replyBuffer) read() error {
 // release gives the buffer back, unless the client's end still has bytes of it to send: where a chain has failed in
 // the middle of a reply, they go out, or not, at the session's end, and nobody else may have the buffer before.
 func (in *replyBuffer) release() {
-	if in.buf != nil && len(in.l.s.client.pend) == 0 {
+	if in.buf != nil && !in.l.s.holds() {
 		in.l.s.worker.PutLarge(in.buf)
 	}
 	in.buf = nil

@@ -111,6 +111,7 @@ func (srv *Server) reach(ctx context.Context) (*packets, *protocol.Greeting, err
 		return nil, nil, bareDialError(err)
 	}
 	_ = nc.SetDeadline(deadline)
+	defer abandon(ctx, nc)()
 	conn := newPackets(nc)
 	payload, err := conn.readPacket()
 	if err != nil {
@@ -123,6 +124,11 @@ func (srv *Server) reach(ctx context.Context) (*packets, *protocol.Greeting, err
 		return nil, nil, err
 	}
 	return conn, &g, nil
+}
+
+// abandon has what is under way on nc fail when ctx is done, until stop is called.
+func abandon(ctx context.Context, nc net.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 }
 
 // bareDialError takes the address away from what net says, since ServerError names it.

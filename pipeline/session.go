@@ -53,6 +53,8 @@ type Session struct {
 	greeted  greeted
 	links    []*Link
 	carried  []*Link
+	branch   *Branch   // the session is this branch's, and has no client
+	branches []*Branch // forked of this session; those that have ended are forgotten at the next Fork
 	closers  []func()
 	cancel   context.CancelFunc
 	home     *worker
@@ -125,6 +127,16 @@ func (s *Session) Sleep(d time.Duration) error {
 	}
 }
 
+// The front of a session is its client. A branch has none: its client is the zero one, which does not hang up and for
+// which nothing is ever queued, so that links need not tell the two apart. What they ask of the front is gone, flush and
+// holds.
+
+// gone reports whether the client has hung up and nothing of it is left to serve.
+func (s *Session) gone() bool { return s.client.gone() }
+
+// holds reports whether bytes of a link's buffer are queued for the client.
+func (s *Session) holds() bool { return len(s.client.pend) > 0 }
+
 // flush sends what is queued for the client.
 func (s *Session) flush() error {
 	if s.worker == nil {
@@ -148,8 +160,17 @@ func (s *Session) Ready(_ *loop.Conn, hangup bool) {
 func (s *Session) linkReady() {
 	s.linkSpoke = true
 	if s.task == nil && !s.ended {
-		s.worker.Go(s)
+		s.wake()
 	}
+}
+
+// wake has the session looked after that is idle.
+func (s *Session) wake() {
+	if s.branch != nil {
+		s.branch.Wake()
+		return
+	}
+	s.worker.Go(s)
 }
 
 // interrupt ends the session from outside its task.
@@ -162,14 +183,14 @@ func (s *Session) interrupt(err error) {
 		s.task.Interrupt(err)
 		return
 	}
-	s.worker.Go(s)
+	s.wake()
 }
 
-// drain ends the session once it is idle.
+// drain ends the session once it is idle. A branch ends with the session it was forked of.
 func (s *Session) drain() {
 	s.draining = true
 	switch {
-	case s.ended:
+	case s.ended, s.branch != nil:
 	case s.task == nil:
 		s.worker.Go(s)
 	case s.client.between:
