@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
@@ -54,6 +55,7 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 	}
 	var (
 		filters  []pipeline.Filter
+		names    []string // of the steps
 		router   pipeline.Target
 		first    *hclsyntax.Block
 		expected = true // a router, unless something is likely meant to be one
@@ -64,8 +66,9 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 		switch nested.Type {
 		case "filter":
 			var f pipeline.Filter
-			f, built = step(l, name, nested, l.kinds.Filters)
-			filters = append(filters, f)
+			called := l.stepName(name, nested)
+			f, built = step(l, name, called, nested, l.kinds.Filters)
+			filters, names = append(filters, f), append(names, called)
 		case "router":
 			if first != nil {
 				l.report(nested.DefRange(), fmt.Sprintf("second router in %s", title(block)),
@@ -73,7 +76,9 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 				break
 			}
 			first = nested
-			router, built = step(l, name, nested, l.kinds.Routers)
+			called := l.stepName(name, nested)
+			router, built = step(l, name, called, nested, l.kinds.Routers)
+			names = append(names, called)
 		default:
 			expected = l.unknownBlock(nested, block, stepFields) != "router" && expected
 		}
@@ -91,7 +96,9 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 	if !ok || first == nil {
 		return nil, false
 	}
-	return pipeline.NewPipeline(name, filters, router), true
+	line := pipeline.NewPipeline(name, filters, router)
+	line.Steps = names
+	return line, true
 }
 
 // stepFields are the blocks of a pipeline block.
@@ -105,8 +112,8 @@ func kindNames[T any](kinds []pipeline.Kind[T]) []string {
 	return all
 }
 
-// step builds a filter or router of its block in the pipeline called within.
-func step[T any](l *loader, within string, block *hclsyntax.Block, kinds []pipeline.Kind[T]) (built T, ok bool) {
+// step builds a filter or router of its block, that goes by the name called in the pipeline called within.
+func step[T any](l *loader, within, called string, block *hclsyntax.Block, kinds []pipeline.Kind[T]) (built T, ok bool) {
 	if !l.checkLabels(block, true) {
 		return built, false
 	}
@@ -120,7 +127,7 @@ func step[T any](l *loader, within string, block *hclsyntax.Block, kinds []pipel
 		if !out.usable {
 			return built, false
 		}
-		built, err := kind.New(config.Interface(), l.process.Env(within, l.stepName(within, block.Type+" "+kind.Name)))
+		built, err := kind.New(config.Interface(), l.process.Env(within, called))
 		if err != nil {
 			l.invalid(err, block, out)
 		}
@@ -131,7 +138,8 @@ func step[T any](l *loader, within string, block *hclsyntax.Block, kinds []pipel
 }
 
 // stepName makes the name of a step its own: the second filter of a kind in a pipeline has a 2 behind it.
-func (l *loader) stepName(within, name string) string {
+func (l *loader) stepName(within string, block *hclsyntax.Block) string {
+	name := strings.Join(append([]string{block.Type}, block.Labels...), " ")
 	l.steps[within+"\x00"+name]++
 	if n := l.steps[within+"\x00"+name]; n > 1 {
 		return fmt.Sprintf("%s %d", name, n)

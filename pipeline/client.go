@@ -106,6 +106,7 @@ func (c *client) nextCommand(cmd *Command) (more bool, err error) {
 			return false, c.readError(err)
 		}
 		c.have += n
+		c.session.tally.received += uint64(n)
 	}
 }
 
@@ -202,6 +203,7 @@ func (c *client) nextBytes(want int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: in the middle of a command: %w", errClientGone, err)
 	}
+	c.session.tally.received += uint64(n)
 	return c.piece[:n], nil
 }
 

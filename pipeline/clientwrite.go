@@ -79,5 +79,6 @@ func (c *client) flush() error {
 	if err != nil {
 		return fmt.Errorf("%w: sending a reply: %w", errClientGone, err)
 	}
+	c.session.tally.sent += uint64(len(b))
 	return nil
 }

@@ -55,6 +55,7 @@ func (s *Session) connect(srv *Server) (*Link, error) {
 	l := &Link{Server: srv, ThreadID: g.ConnectionID, s: s, fd: -1}
 	defer abandon(s.ctx, conn.Conn)()
 	if err := l.logIn(conn, g); err != nil {
+		srv.counts.fail(err, connectLogin)
 		_ = conn.Close()
 		return nil, &ServerError{srv, err}
 	}
@@ -63,6 +64,7 @@ func (s *Session) connect(srv *Server) (*Link, error) {
 		_ = conn.Close()
 		return nil, &ServerError{srv, err}
 	}
+	srv.counts.connects.Add(1)
 	return l, nil
 }
 
@@ -202,6 +204,7 @@ func (l *Link) sendBytes(b []byte, frames *protocol.Framer) error {
 		}
 		return serverSide{err}
 	}
+	l.traffic().sent += uint64(len(b))
 	return nil
 }
 
@@ -240,6 +243,9 @@ func (l *Link) idleInput() error {
 	}
 	return fmt.Errorf("%w: %w", ErrServerLost, &ServerError{l.Server, err})
 }
+
+// traffic is where its worker counts what passes between Weir and the server.
+func (l *Link) traffic() *traffic { return &l.s.home.tallies.servers[l.Server.slot] }
 
 // close closes the connection, politely where no statement is running on it.
 func (l *Link) close() {

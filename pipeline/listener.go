@@ -21,6 +21,7 @@ type Listener struct {
 	Config  ListenerConfig
 	mode    fs.FileMode
 	clients atomic.Int64
+	counts  listenerCounts
 
 	process *Process
 	log     *slog.Logger

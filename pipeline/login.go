@@ -36,6 +36,7 @@ func (l *Listener) login(ctx context.Context, nc net.Conn) {
 	stop()
 	s.closeLinks()
 	s.uncount()
+	l.counts.refused[refusalOf(err)].Add(1)
 	s.refuse(conn, err)
 	s.cancel()
 	s.close()
@@ -201,8 +202,10 @@ func (s *Session) start(conn *packets) error {
 		return err
 	}
 	s.client.session, s.client.timeout = s, s.listener.Config.WriteTimeout
+	s.listener.counts.opened.Add(1)
 	if !s.listener.process.adopt(s, fd, conn.rest(), protocol.AppendPacket(nil, conn.seq, ok)) {
 		loop.CloseDescriptor(fd)
+		s.listener.counts.opened.Add(^uint64(0))
 		return errDraining
 	}
 	return nil

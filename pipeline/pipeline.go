@@ -10,14 +10,16 @@ import (
 
 // A Pipeline is a chain of filters and the target behind them. It is a Target itself.
 type Pipeline struct {
-	Name    string
+	Name string
+	// Steps are the names of the filters and of the target, as metrics call them.
+	Steps   []string
 	filters []Filter
 	target  Target
 }
 
 // NewPipeline makes a pipeline of filters, in the order commands pass them, and their target.
 func NewPipeline(name string, filters []Filter, target Target) *Pipeline {
-	return &Pipeline{name, filters, target}
+	return &Pipeline{Name: name, filters: filters, target: target}
 }
 
 // Open opens the target and then the filters, last to first.
@@ -26,10 +28,13 @@ func (p *Pipeline) Open(s *Session) (Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range slices.Backward(p.filters) {
-		if h, err = v.Open(s, h); err != nil {
+	h = p.staged(s, p.steps(), h, nil)
+	for i, v := range slices.Backward(p.filters) {
+		behind := h
+		if h, err = v.Open(s, behind); err != nil {
 			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
 		}
+		h = p.staged(s, i+1, h, behind)
 	}
 	return h, nil
 }

@@ -29,8 +29,11 @@ type Process struct {
 	starts  []func() error
 	stops   []func()
 	reopens []func()
-	metrics []stepMetric
-	pages   []Page
+
+	exposing sync.Mutex // guards metrics and pages: they may be asked for while steps start
+	metrics  []stepMetric
+	pages    []Page
+	phase    atomic.Int32 // how far Run is: see phaseStarting
 
 	ids      atomic.Uint32
 	workers  []*worker
@@ -54,8 +57,12 @@ type Page struct {
 	Document             func() any
 }
 
-// Pages are the documents that steps offer.
-func (p *Process) Pages() []Page { return p.pages }
+// Pages are the documents that steps offer. Any goroutine may call it.
+func (p *Process) Pages() []Page {
+	p.exposing.Lock()
+	defer p.exposing.Unlock()
+	return slices.Clone(p.pages)
+}
 
 // Reopen has every step open its files anew. It blocks, and may be called by any goroutine while Run runs.
 func (p *Process) Reopen() {
@@ -71,7 +78,10 @@ type worker struct {
 	sessions   []*Session // on the worker only, as what follows
 	branches   map[*Branch]bool
 	statements statements
+	tallies    tallies
 	draining   bool
+
+	stock stocktaking
 }
 
 // Env returns the environment of a step called name ("filter querylog", "router connection") of the named pipeline.
@@ -89,9 +99,13 @@ func (p *Process) Env(pipeline, name string) Env {
 		OnStop:   func(f func()) { p.stops = append(p.stops, f) },
 		OnReopen: func(f func()) { p.reopens = append(p.reopens, f) },
 		Expose: func(m Metric) {
+			p.exposing.Lock()
+			defer p.exposing.Unlock()
 			p.metrics = append(p.metrics, stepMetric{Metric: m, pipeline: pipeline, step: name})
 		},
 		Page: func(page string, document func() any) {
+			p.exposing.Lock()
+			defer p.exposing.Unlock()
 			p.pages = append(p.pages, Page{pipeline, name, page, document})
 		},
 	}
@@ -111,6 +125,9 @@ func (p *Process) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.checkMetrics(); err != nil {
+		return err
+	}
 	if err := p.startWorkers(); err != nil {
 		return err
 	}
@@ -128,7 +145,9 @@ func (p *Process) Run(ctx context.Context) error {
 	for _, l := range p.Listeners {
 		accepting.Go(func() { l.accept(ctx) })
 	}
+	p.phase.Store(phaseServing)
 	<-ctx.Done()
+	p.phase.Store(phaseStopping)
 	for _, l := range p.Listeners {
 		_ = l.net.Close()
 	}
@@ -142,13 +161,16 @@ func (p *Process) startWorkers() error {
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	for range n {
+	for i, srv := range p.Servers {
+		srv.slot = i + 1
+	}
+	for i := range n {
 		w, err := loop.Start(p.Log)
 		if err != nil {
 			p.stopWorkers()
 			return fmt.Errorf("worker: %w", err)
 		}
-		p.workers = append(p.workers, &worker{Worker: w})
+		p.workers = append(p.workers, &worker{Worker: w, tallies: newTallies(p.Servers, i)})
 	}
 	return nil
 }

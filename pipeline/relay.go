@@ -93,6 +93,7 @@ func (in *replyBuffer) read() error {
 	}
 	n, err := conn.Read(in.buf[in.have:])
 	in.have += n
+	in.l.traffic().received += uint64(n)
 	return err
 }
 

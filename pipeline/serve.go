@@ -22,6 +22,9 @@ func (s *Session) Run() {
 		return
 	}
 	s.task = s.worker.Current()
+	if s.tally == nil || s.tally.home != s.home {
+		s.tally = s.home.tallyOf(s.listener.Config.Pipeline, false)
+	}
 	s.client.borrow()
 	if err := s.serveAll(); err != nil {
 		s.end(err)
@@ -89,17 +92,19 @@ func (s *Session) idleInput() error {
 func (s *Session) serve(c *Command) (err error) {
 	c.caps, s.served = s.caps, true
 	s.watch.Reset(&s.client)
+	s.countCommand(c)
 	statement := s.statementOf(c)
 	if c.Com() == protocol.ComChangeUser {
 		err = s.changeUser(c)
 	} else {
 		err = s.chain.Serve(s.ctx, &s.watch, c)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		s.prepared.Learn(s, c, &s.watch)
+		err = s.client.flush()
 	}
-	s.prepared.Learn(s, c, &s.watch)
-	if err := s.client.flush(); err != nil {
+	s.countReply(c, statement, err)
+	if err != nil {
 		return err
 	}
 	if c.Com() == protocol.ComQuit {
@@ -134,6 +139,9 @@ func (s *Session) recovered(err *error) {
 // end closes everything the session has on its worker and leaves the rest to a goroutine.
 func (s *Session) end(err error) {
 	s.ended = true
+	if s.uncounted { // a panic
+		s.countReply(&s.command, s.command.statement, err)
+	}
 	s.tell(err)
 	s.closeLinks()
 	s.client.conn.Close()
@@ -216,6 +224,7 @@ func (s *Session) finish(err error) {
 		s.Log().Warn("session ended", "error", err)
 	}
 	s.uncount()
+	s.listener.counts.ended[endOf(err)].Add(1)
 	s.listener.process.sessions.Done()
 }
 

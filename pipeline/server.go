@@ -20,6 +20,8 @@ type Server struct {
 	greeting atomic.Pointer[protocol.Greeting] // the last one seen
 	failed   atomic.Int64                      // when the server could last not be reached, in Unix nanoseconds
 	prober   prober
+	slot     int // its number among the process's servers, from 1
+	counts   serverCounts
 }
 
 // NewServer checks a server block. The mistakes in its settings are Invalid errors, joined.
@@ -96,6 +98,7 @@ func (srv *Server) dial(ctx context.Context) (*packets, *protocol.Greeting, erro
 	conn, g, err := srv.reach(ctx)
 	if err != nil {
 		srv.failed.Store(time.Now().UnixNano())
+		srv.counts.fail(err, connectUnreachable)
 		return nil, nil, &ServerError{srv, err}
 	}
 	srv.failed.Store(0)

@@ -32,8 +32,11 @@ type Session struct {
 	status    uint16 // server status flags, as a reply has last carried them
 	client    client
 	command   Command
-	watch     Watch    // of the reply to command
-	prepared  Prepared // as the client prepared them
+	watch     Watch     // of the reply to command
+	tally     *tally    // of the session's pipeline on its worker, where commands are counted
+	uncounted bool      // the command being served is yet to be counted by how it went
+	clock     stepClock // measures the steps of some statements
+	prepared  Prepared  // as the client prepared them
 
 	id      uint32
 	life    int

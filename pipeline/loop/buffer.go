@@ -10,9 +10,11 @@ const (
 type freeList struct {
 	free       [][]byte
 	size, keep int
+	lent       int
 }
 
 func (l *freeList) get() []byte {
+	l.lent++
 	if n := len(l.free); n > 0 {
 		b := l.free[n-1]
 		l.free[n-1] = nil
@@ -23,6 +25,7 @@ func (l *freeList) get() []byte {
 }
 
 func (l *freeList) put(b []byte) {
+	l.lent--
 	if len(l.free) < l.keep {
 		l.free = append(l.free, b[:l.size])
 	}

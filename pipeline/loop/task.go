@@ -41,6 +41,7 @@ func (w *Worker) Go(r Runner) {
 }
 
 func (w *Worker) newTask() *Task {
+	w.tasks++
 	t := &Task{w: w}
 	t.next, t.end = iter.Pull(func(yield func(struct{}) bool) {
 		t.yield = yield
@@ -48,6 +49,7 @@ func (w *Worker) newTask() *Task {
 			t.run()
 			t.runner = nil
 			if len(w.idle) >= keepTasks || w.stop {
+				w.tasks--
 				return
 			}
 			w.idle = append(w.idle, t)

@@ -43,8 +43,9 @@ type Worker struct {
 	slots []slot // by file descriptor
 	gen   uint32
 
-	cur  *Task
-	idle []*Task
+	cur   *Task
+	idle  []*Task
+	tasks int // all there are
 	// Tasks to be resumed by the loop: interrupted by another one, or having yielded.
 	ready, readySpare []*Task
 	stop              bool
