@@ -32,9 +32,11 @@ func bench(ctx context.Context, o options) (err error) {
 	}
 
 	r := &report{Rounds: o.rounds, Seconds: o.time.Seconds()}
+	collector := startCollector()
+	defer collector.Close()
 	peers := o.external
 	for _, name := range o.peers {
-		peers = append(peers, newPeer(name, database.Addr, dir, o.weir))
+		peers = append(peers, newPeer(name, database.Addr, collector.URL, dir, o.weir))
 	}
 	defer func() {
 		for _, p := range peers {

@@ -52,7 +52,7 @@ func TestSummarize(t *testing.T) {
 	base := &series{Peer: haproxy, Runs: runs(10, 20, 40)}
 	// The ratio is that of the same round, not of the medians.
 	other := &series{Peer: weir, Runs: runs(9, 10, 36)}
-	failed := &series{Peer: weirQuerylog, Error: "failed"}
+	failed := &series{Peer: "weir-querylog", Error: "failed"}
 	new(report).summarize([]*series{other, base, failed})
 	if other.CPURatio != 0.9 || base.CPURatio != 1 || other.cpu() != 10 || failed.CPURatio != 0 {
 		t.Errorf("ratios %v %v, median %v, of a failed one %v", other.CPURatio, base.CPURatio, other.cpu(), failed.CPURatio)

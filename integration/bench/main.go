@@ -52,7 +52,7 @@ func main() {
 }
 
 func parse(args []string) (options, error) {
-	o := options{threads: []int{16, 256}, workloads: workloadNames(), peers: []string{direct, haproxy, weir, weirQuerylog}}
+	o := options{threads: []int{16, 256}, workloads: workloadNames(), peers: usual}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.IntVar(&o.rounds, "rounds", 8, "alternating rounds of each workload")
 	f.DurationVar(&o.time, "time", 3*time.Second, "measured part of each run, in whole seconds")
@@ -71,8 +71,9 @@ func parse(args []string) (options, error) {
 		}
 		return nil
 	})
-	f.Func("workloads", "some of "+strings.Join(o.workloads, ","), choice(&o.workloads))
-	f.Func("peers", "some of "+strings.Join(o.peers, ","), choice(&o.peers))
+	f.Func("workloads", "some of "+strings.Join(o.workloads, ","), choice(&o.workloads, o.workloads))
+	f.Func("peers", fmt.Sprintf("some of %s (default %s)", strings.Join(peerNames(), ","), strings.Join(usual, ",")),
+		choice(&o.peers, peerNames()))
 	f.Func("peer", "a further peer, already running in front of -database, as name=host:port,pid; may be repeated", func(s string) error {
 		p, err := parseExternal(s)
 		o.external = append(o.external, p)
@@ -93,9 +94,8 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-// choice parses a list whose members are all in what list holds at first.
-func choice(list *[]string) func(string) error {
-	known := *list
+// choice parses a list whose members are all known.
+func choice(list *[]string, known []string) func(string) error {
 	return func(s string) error {
 		*list = strings.Split(s, ",")
 		for _, name := range *list {

@@ -2,20 +2,61 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/weirproxy/weir/integration/proxy"
 )
 
-// The names of the peers bench starts itself.
+// The names of the peers bench starts itself. Others are weir's variants.
 const (
-	direct       = "direct"
-	haproxy      = "haproxy"
-	weir         = "weir"
-	weirQuerylog = "weir-querylog"
+	direct  = "direct"
+	haproxy = "haproxy"
+	weir    = "weir"
 )
+
+// usual are the peers that are measured where no others are asked for.
+var usual = []string{direct, haproxy, weir, "weir-querylog"}
+
+// variants are configurations of Weir by the names of their peers. dir is for their files, collector the URL of one that
+// takes everything.
+var variants = map[string]func(dir, collector string) proxy.Config{
+	weir: func(string, string) proxy.Config { return proxy.Config{} },
+	"weir-querylog": func(dir, _ string) proxy.Config {
+		return proxy.Config{Filters: fmt.Sprintf("filter \"querylog\" {\n path = %q\n}", filepath.Join(dir, "query.jsonl"))}
+	},
+	"weir-regex": func(string, string) proxy.Config {
+		return proxy.Config{Filters: "filter \"regex\" {\n match = \"(?i)from secret\"\n replace = \"from public\"\n}"}
+	},
+	"weir-top": func(string, string) proxy.Config { return proxy.Config{Filters: "filter \"top\" {}"} },
+	"weir-traces-unsampled": func(_, collector string) proxy.Config {
+		return traces(collector, "sample_ratio = 0\n slow = \"10s\"\n errors = true")
+	},
+	"weir-traces-all": func(_, collector string) proxy.Config { return traces(collector, "sample_ratio = 1") },
+}
+
+func traces(collector, settings string) proxy.Config {
+	return proxy.Config{More: fmt.Sprintf("telemetry {\n traces {\n endpoint = %q\n %s\n}\n}\n", collector, settings)}
+}
+
+// peerNames are all peers that bench can start.
+func peerNames() []string {
+	return append([]string{direct, haproxy}, slices.Sorted(maps.Keys(variants))...)
+}
+
+// startCollector starts what takes spans over HTTP and forgets them.
+func startCollector() *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}))
+}
 
 // A peer is one way to the server.
 type peer struct {
@@ -38,21 +79,18 @@ func parseExternal(s string) (*peer, error) {
 }
 
 // newPeer makes a peer of ours, whose files go to dir.
-func newPeer(name, database, dir, bin string) *peer {
+func newPeer(name, database, collector, dir, bin string) *peer {
 	p := &peer{name: name}
 	switch name {
 	case direct:
 		p.addr = database
 	case haproxy:
 		p.start = func() (*proxy.Proxy, error) { return proxy.StartHAProxy(dir, database) }
-	case weir:
+	default:
 		p.start = func() (*proxy.Proxy, error) {
-			return proxy.StartWeir(bin, dir, proxy.Config{Servers: []string{database}})
-		}
-	case weirQuerylog:
-		log := fmt.Sprintf("  filter \"querylog\" {\n    path = %q\n  }", filepath.Join(dir, "query.jsonl"))
-		p.start = func() (*proxy.Proxy, error) {
-			return proxy.StartWeir(bin, dir, proxy.Config{Servers: []string{database}, Filters: log})
+			config := variants[name](dir, collector)
+			config.Servers = []string{database}
+			return proxy.StartWeir(bin, dir, config)
 		}
 	}
 	return p

@@ -30,7 +30,10 @@ type series struct {
 	// CPURatio and SpeedRatio compare with HAProxy in the same round: medians of the rounds' ratios.
 	CPURatio   float64 `json:"cpu_ratio,omitempty"`
 	SpeedRatio float64 `json:"speed_ratio,omitempty"`
-	Syscalls   float64 `json:"syscalls,omitempty"`
+	// MoreCPU is how much more processor time than plain Weir's a statement took in the same round: the median, in
+	// microseconds.
+	MoreCPU  float64 `json:"more_cpu_us,omitempty"`
+	Syscalls float64 `json:"syscalls,omitempty"`
 	Runs       []run   `json:"runs"`
 	Error      string  `json:"error,omitempty"`
 
@@ -58,10 +61,13 @@ func (r *report) series(w workload, clients int, peers []*peer) []*series {
 
 // summarize fills in the medians of one workload's series.
 func (r *report) summarize(all []*series) {
-	var base []run
+	var base, plain []run
 	for _, s := range all {
-		if s.Peer == haproxy {
+		switch s.Peer {
+		case haproxy:
 			base = s.Runs
+		case weir:
+			plain = s.Runs
 		}
 	}
 	for _, s := range all {
@@ -71,14 +77,20 @@ func (r *report) summarize(all []*series) {
 		s.P99 = median(s.Runs, func(r run) float64 { return r.P99 })
 		s.User = median(s.Runs, func(r run) float64 { return r.User })
 		s.System = median(s.Runs, func(r run) float64 { return r.System })
-		var cpu, speed []float64
+		var cpu, speed, more []float64
 		// A peer that failed has no more runs after it, so the n-th run is always the n-th round's.
 		for i := range min(len(base), len(s.Runs)) {
 			cpu = append(cpu, s.Runs[i].cpu()/base[i].cpu())
 			speed = append(speed, s.Runs[i].PerSecond/base[i].PerSecond)
 		}
+		for i := range min(len(plain), len(s.Runs)) {
+			more = append(more, s.Runs[i].cpu()-plain[i].cpu())
+		}
 		same := func(f float64) float64 { return f }
 		s.CPURatio, s.SpeedRatio = median(cpu, same), median(speed, same)
+		if _, isVariant := variants[s.Peer]; isVariant && s.Peer != weir {
+			s.MoreCPU = median(more, same)
+		}
 	}
 }
 
@@ -115,7 +127,7 @@ func (r *report) write(path string) error {
 func (r *report) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if len(r.Series) > 0 {
-		fmt.Fprintln(t, "workload\tclients\tpeer\tper second\tp99 ms\tuser µs\tsystem µs\tCPU µs\tCPU/HAProxy\tspeed/HAProxy\tsystem calls\t")
+		fmt.Fprintln(t, "workload\tclients\tpeer\tper second\tp99 ms\tuser µs\tsystem µs\tCPU µs\tCPU/HAProxy\tspeed/HAProxy\tover weir µs\tsystem calls\t")
 	}
 	for _, s := range r.Series {
 		fmt.Fprintf(t, "%s\t%d\t%s\t", s.Workload, s.Clients, s.Peer)
@@ -124,11 +136,12 @@ func (r *report) print(w io.Writer) error {
 			if s.Error != "" {
 				why = "failed"
 			}
-			fmt.Fprintln(t, why+strings.Repeat("\t", 8))
+			fmt.Fprintln(t, why+strings.Repeat("\t", 9))
 			continue
 		}
-		fmt.Fprintf(t, "%.0f\t%.2f\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.PerSecond, s.P99, figure(s.User), figure(s.System),
-			figure(s.cpu()), figure(s.CPURatio), figure(s.SpeedRatio), figure(s.Syscalls))
+		fmt.Fprintf(t, "%.0f\t%.2f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.PerSecond, s.P99, figure(s.User), figure(s.System),
+			figure(s.cpu()), figure(s.CPURatio), figure(s.SpeedRatio), figure(s.MoreCPU),
+			figure(s.Syscalls))
 	}
 	if err := t.Flush(); err != nil || len(r.Idle) == 0 {
 		return err

@@ -37,6 +37,7 @@ type Config struct {
 	Servers []string // addresses of the servers of its connection router
 	Filters string   // HCL of the pipeline's filter blocks
 	Process string   // HCL of the process block's content
+	More    string   // HCL of further blocks
 }
 
 // StartWeir starts the program bin, with its files in dir, and waits until it listens. Stop ends it with SIGTERM
@@ -84,5 +85,6 @@ func (c Config) hcl(addr string) string {
 	if c.Process != "" {
 		fmt.Fprintf(&b, "\nprocess {\n%s\n}\n", c.Process)
 	}
+	b.WriteString(c.More)
 	return b.String()
 }
