@@ -34,8 +34,8 @@ type series struct {
 	// microseconds.
 	MoreCPU  float64 `json:"more_cpu_us,omitempty"`
 	Syscalls float64 `json:"syscalls,omitempty"`
-	Runs       []run   `json:"runs"`
-	Error      string  `json:"error,omitempty"`
+	Runs     []run   `json:"runs"`
+	Error    string  `json:"error,omitempty"`
 
 	peer *peer
 }
