@@ -17,6 +17,11 @@ const (
 	leaveAfter = 20
 	// leaveShare is how much less than WorkerLoad the remaining workers would have to be loaded.
 	leaveShare = 0.6
+	// fullShare is the share of time that workers in use may be busy on average before another one joins, whatever the
+	// processor time: on a machine that is short of it they wait for their turn, and sessions for them.
+	fullShare = 0.85
+	// joinAfter is how many looks in a row must find that one worker more is needed.
+	joinAfter = 2
 	// uneven is the difference between the shares of time that two workers are busy that makes sessions move.
 	uneven = 0.25
 )
@@ -26,7 +31,8 @@ type balancer struct {
 	workers []*worker
 	limit   float64 // processor time per second and worker above which another one joins
 	used    int     // workers in use: the first ones
-	spare   int     // looks in a row that found one worker too many
+	short   int     // looks in a row that found one worker too few
+	spare   int     // and one too many
 
 	at   time.Time
 	cpu  time.Duration
@@ -66,7 +72,7 @@ func (b *balancer) run(p *Process, stop <-chan struct{}) {
 			load := float64(cpu-b.cpu) / float64(max(now.Sub(b.at), 1))
 			b.at, b.cpu = now, cpu
 			b.look(load, b.shares())
-			p.used.Store(int32(b.used))
+			p.use(b.used)
 		}
 	}
 }
@@ -86,14 +92,23 @@ func (b *balancer) shares() []float64 {
 
 // look decides by the load, the processor time the process uses per second, and by the workers' shares.
 func (b *balancer) look(load float64, shares []float64) {
-	b.spare++
+	busy := 0.0
+	for _, share := range shares[:b.used] {
+		busy += share
+	}
+	b.short, b.spare = b.short+1, b.spare+1
+	used, fewer := float64(b.used), float64(b.used-1)
+	if load <= b.limit*used && busy <= fullShare*used {
+		b.short = 0
+	}
+	if load > leaveShare*b.limit*fewer || busy > leaveShare*fullShare*fewer {
+		b.spare = 0
+	}
 	switch {
-	case load > b.limit*float64(b.used) && b.used < len(b.workers):
+	case b.short >= joinAfter && b.used < len(b.workers):
 		b.used++
-		b.spare = 0
-	case b.used == 1 || b.limit == 0 || load > leaveShare*b.limit*float64(b.used-1):
-		b.spare = 0
-	case b.spare >= leaveAfter:
+		b.short, b.spare = 0, 0
+	case b.spare >= leaveAfter && b.used > 1:
 		b.used--
 		b.spare = 0
 		// Sessions that are not idle now are moved at the next looks.

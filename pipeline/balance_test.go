@@ -28,12 +28,16 @@ func TestBalance(t *testing.T) {
 		}
 	}
 	step(1, 0.6, 0.8, 0, 0)
+	step(1, 0.75, 0.8, 0, 0) // a short while is not enough
+	step(1, 0.6, 0.8, 0, 0)
+	step(1, 0.75, 0.8, 0, 0)
 	moves()
-	step(2, 0.75, 0.9, 0, 0)
+	step(2, 0.75, 0.8, 0, 0)
 	moves([2]int{0, 1})
 	step(2, 1.3, 0.7, 0.7, 0)
+	step(2, 1.0, 0.9, 0.9, 0) // busy waiting for a processor
 	moves()
-	step(3, 1.5, 0.8, 0.8, 0)
+	step(3, 1.0, 0.9, 0.9, 0)
 	moves([2]int{0, 2})
 	for range 40 { // two could not do it at ease
 		step(3, 1.0, 0.4, 0.4, 0.4)
@@ -41,7 +45,7 @@ func TestBalance(t *testing.T) {
 	for range 19 {
 		step(3, 0.5, 0.2, 0.2, 0.2)
 	}
-	step(3, 0.9, 0.3, 0.3, 0.3) // a short while is not enough
+	step(3, 0.9, 0.3, 0.3, 0.3)
 	for range 19 {
 		step(3, 0.5, 0.2, 0.2, 0.2)
 	}

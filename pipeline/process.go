@@ -25,6 +25,8 @@ type Process struct {
 	Log       *slog.Logger
 	Servers   []*Server
 	Listeners []*Listener
+	// Processors, where set, is told how many workers are in use, at the start and whenever that changes.
+	Processors func(n int)
 
 	starts  []func() error
 	stops   []func()
@@ -175,10 +177,17 @@ func (p *Process) startWorkers() error {
 	return nil
 }
 
+// use has new sessions go to the first n workers.
+func (p *Process) use(n int) {
+	if p.used.Swap(int32(n)) != int32(n) && p.Processors != nil {
+		p.Processors(n)
+	}
+}
+
 // startBalancer starts what moves sessions between workers; it returns what ends that.
 func (p *Process) startBalancer() (end func()) {
 	b := newBalancer(p.workers, p.Config.WorkerLoad)
-	p.used.Store(int32(b.used))
+	p.use(b.used)
 	if len(p.workers) == 1 || b.limit == 0 {
 		return func() {}
 	}

@@ -58,12 +58,11 @@ func obey(signals <-chan os.Signal, log *slog.Logger, stop func(), exit func(sta
 	exit(1)
 }
 
-// useProcessors makes the number of processors that of the workers: a spare one would only wake threads for nothing.
-// GOMAXPROCS is the number of processors the process may use, the cgroup's quota counted in.
+// useProcessors has the number of processors follow that of the workers in use: a spare one would only wake threads for
+// nothing. There are as many workers as the process may use processors, the cgroup's quota counted in.
 func useProcessors(p *pipeline.Process) {
 	if p.Config.Workers == 0 {
 		p.Config.Workers = runtime.GOMAXPROCS(0)
 	}
-	// Also where it is this already: a number that has been set is not adjusted later, and no more are the workers.
-	runtime.GOMAXPROCS(p.Config.Workers)
+	p.Processors = func(n int) { runtime.GOMAXPROCS(n) }
 }
