@@ -29,6 +29,10 @@ const (
 	glued                           // a parenthesis follows it without a space
 	named                           // a name or a literal
 	anyKeyword                      // a keyword
+	isBy                            // BY
+	beforeBy                        // ORDER, GROUP, PARTITION
+	operates                        // an operator
+	rollup                          // ROLLUP, CUBE
 )
 
 // maxKeyword is the length of the longest keyword there may be.
@@ -47,6 +51,7 @@ STARTS UNTIL WHEN WHILE XOR`
 	beforeSignedInMySQL = `ELSE THEN`
 	beforeNull          = `ALL AND BETWEEN BINARY BY CASE DEFAULT DISTINCT DIV DO ELSE ELSEIF ESCAPE HAVING IF INTERVAL LIKE
 MOD NOT OR REGEXP RETURN RETURNING SELECT STARTS AT EVERY ENDS THEN UNTIL USING WHEN WHERE WHILE XOR`
+	operators  = `AND BETWEEN COLLATE DIV IN IS LIKE MEMBER MOD NOT OR REGEXP SOUNDS XOR`
 	beforeHint = `DELETE INSERT REPLACE SELECT UPDATE`
 )
 
@@ -69,6 +74,10 @@ func newWords(signed string, lists ...string) *words {
 	w.mark(startsExpr, signed)
 	w.mark(literalNull, beforeNull)
 	w.mark(hintable, beforeHint)
+	w.mark(operates, operators)
+	w.mark(beforeBy, "ORDER GROUP PARTITION")
+	w.mark(isBy, "BY")
+	w.mark(rollup, "ROLLUP CUBE")
 	w.mark(isIn, "IN")
 	w.mark(isNull, "NULL")
 	w.mark(isNot, "NOT")

@@ -100,10 +100,8 @@ func (l *lexer) hint() symbol {
 	case b == '*' && l.at(i+1) == '/':
 		l.after, l.words = afterAny, keywords(l.mode)
 		return l.token(symHintsEnd, i+2)
-	case isDigit(b):
-		s := l.number(i)
-		l.after = inHints
-		return s
+	case isDigit(b): // 16M is a number too
+		return l.token(symText, l.nameEnd(i))
 	case inName[b]:
 		l.plainName(i)
 		l.after = inHints

@@ -6,12 +6,44 @@ import "bytes"
 func (l *lexer) quoted(i int) int {
 	t := l.text
 	quote := t[i]
+	if l.mode&(SJIS|GBK) != 0 {
+		return l.quotedPairs(i+1, quote)
+	}
+	escapes := l.mode&NoBackslashEscapes == 0
+	for i++; i < len(t); {
+		// Backslashes before the next quote are looked for one by one, so that no byte is looked at often.
+		n := bytes.IndexByte(t[i:], quote)
+		if n < 0 {
+			break
+		}
+		end := i + n
+		for escapes && i < end {
+			n := bytes.IndexByte(t[i:end], '\\')
+			if n < 0 {
+				break
+			}
+			i += n + 2
+		}
+		if escapes && i > end {
+			continue // that quote was escaped
+		}
+		if end+1 == len(t) || t[end+1] != quote {
+			return end + 1
+		}
+		i = end + 2
+	}
+	l.flags |= Incomplete
+	return len(t)
+}
+
+// quotedPairs returns where the string ends that goes on at i, in a character set with pairs.
+func (l *lexer) quotedPairs(i int, quote byte) int {
+	t := l.text
 	escape := byte('\\')
 	if l.mode&NoBackslashEscapes != 0 {
 		escape = quote
 	}
-	pairs := l.mode&(SJIS|GBK) != 0
-	for i++; i < len(t); i++ {
+	for ; i < len(t); i++ {
 		switch c := t[i]; {
 		case c == quote:
 			if i+1 == len(t) || t[i+1] != quote {
@@ -20,7 +52,7 @@ func (l *lexer) quoted(i int) int {
 			i++
 		case c == escape:
 			i++
-		case pairs && c >= 0x80 && i+1 < len(t) && l.mode.pair(c, t[i+1]):
+		case c >= 0x80 && i+1 < len(t) && l.mode.pair(c, t[i+1]):
 			i++
 		}
 	}

@@ -17,6 +17,7 @@ func (s *Scanner) Scan(text []byte, mode Mode) (canonical []byte, digest uint64,
 	l := &s.lexer
 	l.reset(text, mode)
 	s.buf, s.tokens = s.buf[:0], s.tokens[:0]
+	s.depth, s.orders = 0, 0
 	several := false
 	for {
 		switch symbol := l.next(); symbol {
@@ -97,6 +98,10 @@ func (s *Scanner) keyword() {
 		return
 	}
 	last := s.last()
+	if k.traits&(operates|isBy|hintable) != 0 {
+		s.order(k, last)
+		last = s.last()
+	}
 	s.begin(symKeyword, k.traits, last.traits&tight == 0 || last.symbol == '.')
 	s.buf = append(s.buf, k.text...)
 }
@@ -118,6 +123,9 @@ func (s *Scanner) number() {
 			break
 		}
 		s.drop(1)
+	}
+	if s.orders != 0 && s.ordinal() {
+		return
 	}
 	s.value()
 }
@@ -165,6 +173,7 @@ func (s *Scanner) apart() bool { return s.last().traits&(tight|glued) == 0 }
 
 // closeParen adds a closing parenthesis, and folds what it closes.
 func (s *Scanner) closeParen() {
+	s.depth--
 	one, many := symRow, symRows
 	switch s.last().symbol {
 	case symValues:
@@ -200,6 +209,10 @@ func (s *Scanner) punctuation(symbol symbol) {
 	last := s.last()
 	space := last.traits&tight == 0
 	t := symbolTraits[symbol]
+	if last.symbol == symOrdinal && symbol != ',' {
+		s.operand(last)
+		last = s.last()
+	}
 	switch symbol {
 	case symEllipsis:
 		s.ellipsis()
@@ -221,6 +234,7 @@ func (s *Scanner) punctuation(symbol symbol) {
 		space = false
 	case '(':
 		space = s.apart()
+		s.open()
 	case '.':
 		space = last.symbol == '.' || !s.lexer.joined && last.traits&(anyKeyword|introducer) != 0
 	case '@', ':':

@@ -42,4 +42,7 @@ type Scanner struct {
 	lexer  lexer
 	buf    []byte
 	tokens []token
+
+	depth  int    // of open parentheses
+	orders uint64 // a bit for each depth where there was ORDER BY
 }

@@ -36,6 +36,8 @@ const (
 	symTuples // several of these
 	symInList // a row or a tuple after IN, as MySQL has it
 
+	symOrdinal // a number in ORDER BY that means a column, as MySQL has it
+
 	numSymbols
 )
 
