@@ -23,6 +23,9 @@ func (b *Branch) Run() {
 	if s.worker != nil {
 		s.task = s.worker.Current()
 	}
+	if p, ok := b.target.(*Pipeline); ok {
+		s.countAs(p, true)
+	}
 	err := b.serveAll()
 	s.task = nil
 	switch {
@@ -73,8 +76,11 @@ func (b *Branch) serve(c *Command, w ReplyWriter) error {
 	c.caps = s.caps
 	b.front.w, b.front.final = w, false
 	s.watch.Reset(&b.front)
+	s.countCommand(c)
 	statement := s.statementOf(c)
-	if err := s.chain.Serve(s.ctx, &s.watch, c); err != nil {
+	err := s.chain.Serve(s.ctx, &s.watch, c)
+	s.countReply(c, statement, err)
+	if err != nil {
 		if s.cancelled != nil {
 			return s.cancelled
 		}

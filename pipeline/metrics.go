@@ -76,8 +76,18 @@ func (t *tallies) draw() bool {
 	return t.random>>58 == 0
 }
 
+// countAs has what the session is served be counted as the pipeline's, on the worker that the session is on now.
+func (s *Session) countAs(p *Pipeline, branch bool) {
+	if s.home != nil && (s.tally == nil || s.tally.home != s.home) {
+		s.tally = s.home.tallyOf(p, branch)
+	}
+}
+
 // countCommand counts a command that has come, and has the session's clock run where its steps are to be timed.
 func (s *Session) countCommand(c *Command) {
+	if s.tally == nil { // not on a worker, or a branch that is on no pipeline
+		return
+	}
 	s.uncounted = true
 	s.tally.commands[c.Com()]++
 	if s.home.tallies.draw() {
@@ -87,6 +97,9 @@ func (s *Session) countCommand(c *Command) {
 
 // countReply counts how the command that countCommand has counted went. err is what Serve returned.
 func (s *Session) countReply(c *Command, statement *Statement, err error) {
+	if !s.uncounted {
+		return
+	}
 	s.uncounted = false
 	if s.clock.on {
 		s.clock.stop(s)

@@ -22,9 +22,7 @@ func (s *Session) Run() {
 		return
 	}
 	s.task = s.worker.Current()
-	if s.tally == nil || s.tally.home != s.home {
-		s.tally = s.home.tallyOf(s.listener.Config.Pipeline, false)
-	}
+	s.countAs(s.listener.Config.Pipeline, false)
 	s.client.borrow()
 	if err := s.serveAll(); err != nil {
 		s.end(err)
