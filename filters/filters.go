@@ -3,10 +3,12 @@ package filters
 
 import (
 	"github.com/weirproxy/weir/filters/querylog"
+	"github.com/weirproxy/weir/filters/regex"
 	"github.com/weirproxy/weir/pipeline"
 )
 
 // All are the kinds of filters that a configuration file may name.
 var All = []pipeline.Kind[pipeline.Filter]{
 	querylog.Kind,
+	regex.Kind,
 }

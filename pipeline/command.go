@@ -19,6 +19,8 @@ type Command struct {
 	scanned   bool // statement and flags are known
 	flags     sqlscan.Flags
 	statement *Statement
+	joined    []byte                // the payload in one piece, where Data has it in several and somebody has asked
+	trace     protocol.TraceContext // of the statement's span, where that is sure to be kept
 }
 
 // A Body is what a client sends for a command after its first part.
@@ -51,22 +53,40 @@ func (c *Command) Payload() []byte { return c.Data[protocol.HeaderSize:] }
 func (c *Command) Text() (text []byte, ok bool) {
 	switch c.Com() {
 	case protocol.ComQuery:
-		at, ok := protocol.QueryTextOffset(c.Payload(), c.caps)
-		return c.Payload()[at:], ok
+		payload := c.onePayload()
+		at, ok := protocol.QueryTextOffset(payload, c.caps)
+		return payload[at:], ok
 	case protocol.ComStmtPrepare:
-		return c.Payload()[1:], true
+		return c.onePayload()[1:], true
 	}
 	return nil, false
+}
+
+// onePayload returns the payload without the headers that lie in it where the command has several packets.
+func (c *Command) onePayload() []byte {
+	payload := c.Payload()
+	if len(payload) <= protocol.MaxPayload || c.Part != protocol.Whole {
+		return payload
+	}
+	if c.joined == nil {
+		c.joined = make([]byte, 0, len(payload))
+		for rest := c.Data; len(rest) > 0; {
+			n := protocol.HeaderSize + protocol.PayloadLen(rest)
+			c.joined = append(c.joined, rest[protocol.HeaderSize:n]...)
+			rest = rest[n:]
+		}
+	}
+	return c.joined
 }
 
 // WithText returns a copy of a COM_QUERY or COM_STMT_PREPARE that has another statement, of any length, and the
 // same query attributes. c must be Whole.
 func (c *Command) WithText(text []byte) *Command {
 	old, _ := c.Text()
-	payload := c.Payload()
+	payload := c.onePayload()
 	payload = payload[:len(payload)-len(old)]
 	payload = append(append(make([]byte, 0, len(payload)+len(text)), payload...), text...)
-	return &Command{Data: protocol.AppendPacket(nil, 0, payload), Body: c.Body, caps: c.caps}
+	return &Command{Data: protocol.AppendPacket(nil, 0, payload), Body: c.Body, caps: c.caps, trace: c.trace}
 }
 
 // ExpectsReply reports whether the command is to be answered.
@@ -74,5 +94,5 @@ func (c *Command) ExpectsReply() bool { return protocol.ExpectsReply(c.Com()) }
 
 // Clone returns a copy that may be kept, without the Body.
 func (c *Command) Clone() *Command {
-	return &Command{Data: append([]byte(nil), c.Data...), Part: c.Part, caps: c.caps}
+	return &Command{Data: append([]byte(nil), c.Data...), Part: c.Part, caps: c.caps, trace: c.trace}
 }
