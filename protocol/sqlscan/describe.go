@@ -83,3 +83,36 @@ type Description struct {
 	// Statements is the number of statements in the text.
 	Statements int
 }
+
+// Describe says what a canonical text of a Scanner is.
+func Describe(canonical []byte, mode Mode) Description {
+	statements := split(canonical, mode)
+	d := Description{Statements: len(statements)}
+	var summary summary
+	for i, s := range statements {
+		v := s.verb()
+		if i == 0 {
+			d.Class, d.Operation = v.class, v.operation
+		} else {
+			d.Class = together(d.Class, v.class)
+			summary.end()
+		}
+		d.Effects |= v.effects
+		summary.add(s, v)
+	}
+	d.Summary = summary.String()
+	return d
+}
+
+// together is the class of statements of two classes.
+func together(a, b Class) Class {
+	reads := func(c Class) bool { return c == Read || c == Show }
+	switch {
+	case !reads(a) || !reads(b):
+		return Many
+	case a == Read:
+		return a
+	default:
+		return b
+	}
+}

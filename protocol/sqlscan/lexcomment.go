@@ -72,18 +72,6 @@ func (l *lexer) nestedEnd(i int) int {
 	return len(l.text)
 }
 
-// note sets Hinted where the comment text[i:end] is for the proxy.
-func (l *lexer) note(i, end int) {
-	for i < end && classes[l.text[i]] == byteSpace {
-		i++
-	}
-	if i < end && (l.text[i]|0x20 == 'w' || l.text[i]|0x20 == 'm') {
-		if _, ok := hintOf(l.text[i:end]); ok {
-			l.flags |= Hinted
-		}
-	}
-}
-
 // hint reads a token of optimizer hints.
 func (l *lexer) hint() symbol {
 	for classes[l.at(l.pos)] == byteSpace {

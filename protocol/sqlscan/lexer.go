@@ -10,7 +10,8 @@ type lexer struct {
 	mode  Mode
 	flags Flags
 	after after
-	code  bool // in an executable comment
+	code  bool              // in an executable comment
+	noted func(hint []byte) // called with each comment that is for the proxy, if not nil
 
 	pos        int // of the next token or what is before it
 	start, end int // the last token

@@ -1,0 +1,25 @@
+package sqlscan
+
+// UseSchema returns the schema of a USE statement, without its quotes.
+func UseSchema(text []byte, mode Mode) (schema string, ok bool) {
+	s, ok := single(text, mode)
+	if !ok || len(s.items) != 2 || s.word(0) != "USE" {
+		return "", false
+	}
+	schema = s.name(1)
+	return schema, schema != ""
+}
+
+// single returns the only statement of a text, ok false if it is not complete or there are others.
+func single(text []byte, mode Mode) (s *statement, ok bool) {
+	all, flags := items(text, mode)
+	for len(all) > 0 && all[len(all)-1].symbol == ';' {
+		all = all[:len(all)-1]
+	}
+	for _, it := range all {
+		if it.symbol == ';' {
+			return nil, false
+		}
+	}
+	return &statement{text: text, mode: mode, items: all}, flags&Incomplete == 0
+}
