@@ -58,17 +58,28 @@ func (p *Process) takeStock(ctx context.Context) (all []*stock, answered []bool)
 		asked[i] = w.takeStock()
 	}
 	for i, w := range p.workers {
-		ok := asked[i] != nil
-		if ok {
-			select {
-			case <-asked[i]:
-			case <-ctx.Done():
-				ok = false
-			}
-		}
+		ok := answers(ctx, asked[i])
 		w.stock.mu.Lock()
 		all, answered = append(all, w.stock.last), append(answered, ok)
 		w.stock.mu.Unlock()
 	}
 	return all, answered
+}
+
+// answers reports whether done is closed by the time ctx is done; it may be both.
+func answers(ctx context.Context, done <-chan struct{}) bool {
+	if done == nil {
+		return false
+	}
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
