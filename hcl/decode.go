@@ -12,8 +12,9 @@ import (
 
 // nestedDefaults are the settings that nested blocks of the contract's own structs begin with.
 var nestedDefaults = map[reflect.Type]any{
-	reflect.TypeFor[pipeline.UserConfig](): pipeline.UserDefaults,
-	reflect.TypeFor[pipeline.LogConfig]():  pipeline.LogDefaults,
+	reflect.TypeFor[pipeline.UserConfig]():   pipeline.UserDefaults,
+	reflect.TypeFor[pipeline.LogConfig]():    pipeline.LogDefaults,
+	reflect.TypeFor[pipeline.TracesConfig](): pipeline.TracesDefaults,
 }
 
 // An outcome says how far a block could be decoded.

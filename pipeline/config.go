@@ -88,8 +88,34 @@ type TelemetryConfig struct {
 
 // TracesConfig is the traces block of telemetry.
 type TracesConfig struct {
-	// Endpoint is the URL of an OpenTelemetry collector.
+	// Endpoint is the URL of an OpenTelemetry collector. Where it has no path, that of the protocol is added.
 	Endpoint string `hcl:"endpoint"`
+	Protocol string `hcl:"protocol,optional"` // http/protobuf or grpc
+	// Headers go with each request: "Name: value".
+	Headers     []string `hcl:"headers,optional"`
+	Compression string   `hcl:"compression,optional"` // none or gzip; empty is what the environment says, or none
+	// SampleRatio is how many of the traces that begin at Weir are kept.
+	SampleRatio float64 `hcl:"sample_ratio,optional"`
+	// Slow has the spans of statements that took so long be kept in any case. 0: no such thing.
+	Slow time.Duration `hcl:"slow,optional"`
+	// Errors has those of statements that failed be kept in any case.
+	Errors bool `hcl:"errors,optional"`
+	// QueryText says how statements are shown: canonical, raw or none.
+	QueryText string `hcl:"query_text,optional"`
+	// ClientContext says what becomes of a client's trace context on the way to a server: pass, strip or replace.
+	ClientContext string `hcl:"client_context,optional"`
+	// ServiceName is what Weir is called in traces. Empty: what the environment says, or weir.
+	ServiceName string `hcl:"service_name,optional"`
+	// Timeout bounds how long spans are tried to be sent before they are dropped.
+	Timeout time.Duration `hcl:"timeout,optional"`
+	// Queue is how many bytes of spans may wait for the collector.
+	Queue int `hcl:"queue,optional"`
+}
+
+// TracesDefaults are the settings of a traces block that names only its endpoint.
+var TracesDefaults = TracesConfig{
+	Protocol: "http/protobuf", SampleRatio: 1, QueryText: "canonical", ClientContext: "pass", Timeout: 10 * time.Second,
+	Queue: 16 << 20,
 }
 
 // MetricsConfig is the metrics block of telemetry.

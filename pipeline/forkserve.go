@@ -78,8 +78,14 @@ func (b *Branch) serve(c *Command, w ReplyWriter) error {
 	s.watch.Reset(&b.front)
 	s.countCommand(c)
 	statement := s.statementOf(c)
+	if s.home != nil && s.home.tracing != nil {
+		s.beginBranchTrace(c)
+	}
 	err := s.chain.Serve(s.ctx, &s.watch, c)
 	s.countReply(c, statement, err)
+	if s.trace != nil {
+		s.endBranchTrace(err)
+	}
 	if err != nil {
 		if s.cancelled != nil {
 			return s.cancelled

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline/loop"
@@ -25,6 +27,10 @@ type Link struct {
 	chunk  protocol.Chunk
 	ok     []byte // payload of the OK packet that ended the login
 	quit   bool   // COM_QUIT has been sent, or could not be understood
+
+	peer   netip.AddrPort
+	leg    int      // the number of the leg being recorded; 0 is none
+	edited *Command // what the server gets in place of what came down the chain
 }
 
 // ErrServerLost is the session's end by the loss of a server. The client has been told where it could be.
@@ -60,6 +66,9 @@ func (s *Session) connect(srv *Server) (*Link, error) {
 		return nil, &ServerError{srv, err}
 	}
 	_ = conn.SetDeadline(time.Time{})
+	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		l.peer = netip.AddrPortFrom(tcp.AddrPort().Addr().Unmap(), tcp.AddrPort().Port())
+	}
 	if l.fd, err = loop.Take(conn.Conn); err != nil {
 		_ = conn.Close()
 		return nil, &ServerError{srv, err}
@@ -136,6 +145,14 @@ func (l *Link) Serve(_ context.Context, w ReplyWriter, c *Command) error {
 	if k, ok := killingOf(c); ok {
 		return l.s.kill(w, k)
 	}
+	if l.s.trace != nil {
+		return l.serveTraced(w, c)
+	}
+	return l.exchange(w, c)
+}
+
+// exchange sends a command and relays its reply.
+func (l *Link) exchange(w ReplyWriter, c *Command) error {
 	frames := protocol.Framer{}
 	l.reader.Reset(c.Com(), l.caps, 1)
 	err := l.send(c, &frames)

@@ -16,6 +16,21 @@ var stepLabels = []string{"pipeline", "step"}
 
 var metricName = regexp.MustCompile(`^weir_[a-z0-9_]*[a-z0-9]$`)
 
+// Expose adds a figure of the process as a whole, which has no labels. It is read at each scrape.
+func (p *Process) Expose(m Metric) {
+	p.exposing.Lock()
+	defer p.exposing.Unlock()
+	p.metrics = append(p.metrics, stepMetric{Metric: m})
+}
+
+// labels are those of the figure's family.
+func (m *stepMetric) labels() []string {
+	if m.pipeline == "" {
+		return nil
+	}
+	return stepLabels
+}
+
 // checkMetrics reports steps that expose what cannot go together: nobody who asks for one name is to be told two
 // things.
 func (p *Process) checkMetrics() error {
@@ -67,9 +82,13 @@ func (p *Process) putExposed(f *families) {
 			if m.Counter {
 				kind = Counter
 			}
-			one = f.add(kind, m.Name, m.Help, stepLabels...)
+			one = f.add(kind, m.Name, m.Help, m.labels()...)
 			by[m.Name] = one
 		}
-		one.put(m.Read(), m.pipeline, m.step)
+		if len(one.Labels) == 0 {
+			one.put(m.Read())
+		} else {
+			one.put(m.Read(), m.pipeline, m.step)
+		}
 	}
 }

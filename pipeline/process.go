@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
@@ -25,12 +26,17 @@ type Process struct {
 	Log       *slog.Logger
 	Servers   []*Server
 	Listeners []*Listener
+	// Spans, where Telemetry has traces, makes what a worker hands the spans of its statements to.
+	Spans func() SpanWriter
 	// Processors, where set, is told how many workers are in use, at the start and whenever that changes.
 	Processors func(n int)
 
 	starts  []func() error
 	stops   []func()
 	reopens []func()
+
+	reopening sync.Mutex
+	opened    bool // what reopens has may run
 
 	exposing sync.Mutex // guards metrics and pages: they may be asked for while steps start
 	metrics  []stepMetric
@@ -66,11 +72,24 @@ func (p *Process) Pages() []Page {
 	return slices.Clone(p.pages)
 }
 
-// Reopen has every step open its files anew. It blocks, and may be called by any goroutine while Run runs.
+// Reopen has every step open its files anew, where they are open. It blocks, and may be called by any goroutine at any
+// time.
 func (p *Process) Reopen() {
+	p.reopening.Lock()
+	defer p.reopening.Unlock()
+	if !p.opened {
+		return
+	}
 	for _, f := range p.reopens {
 		f()
 	}
+}
+
+// mayReopen says whether Reopen may run, and waits for it where it does.
+func (p *Process) mayReopen(yes bool) {
+	p.reopening.Lock()
+	defer p.reopening.Unlock()
+	p.opened = yes
 }
 
 // worker is an event loop and the sessions on it.
@@ -82,6 +101,11 @@ type worker struct {
 	statements statements
 	tallies    tallies
 	draining   bool
+
+	tracing  *tracing // nil: nothing is traced
+	spans    SpanWriter
+	ids      *rand.ChaCha8
+	flushing bool // spans wait for flushSpans
 
 	stock stocktaking
 }
@@ -127,6 +151,8 @@ func (p *Process) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	p.mayReopen(true)
+	defer p.mayReopen(false)
 	if err := p.checkMetrics(); err != nil {
 		return err
 	}
@@ -173,6 +199,7 @@ func (p *Process) startWorkers() error {
 			return fmt.Errorf("worker: %w", err)
 		}
 		p.workers = append(p.workers, &worker{Worker: w, tallies: newTallies(p.Servers, i)})
+		p.startTraces(p.workers[i])
 	}
 	return nil
 }
@@ -205,6 +232,7 @@ func (p *Process) startBalancer() (end func()) {
 func (p *Process) stopWorkers() {
 	for _, w := range p.workers {
 		w.Stop()
+		w.stopTraces()
 	}
 }
 

@@ -20,6 +20,9 @@ func (l *Link) relay(w ReplyWriter, c *Command, frames *protocol.Framer) error {
 		if err := in.read(); err != nil {
 			return l.lost(w, serverSide{err})
 		}
+		if l.leg > 0 {
+			l.arrived()
+		}
 		at, err := l.write(w, c, frames, in.buf[:in.have])
 		if err != nil {
 			return err
@@ -58,6 +61,9 @@ func (l *Link) write(w ReplyWriter, c *Command, frames *protocol.Framer, b []byt
 			break
 		}
 		at += n
+		if l.leg > 0 {
+			l.passed(&l.chunk)
+		}
 		if err := w.WriteReply(&l.chunk); err != nil {
 			return at, err
 		}

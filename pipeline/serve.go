@@ -92,6 +92,9 @@ func (s *Session) serve(c *Command) (err error) {
 	s.watch.Reset(&s.client)
 	s.countCommand(c)
 	statement := s.statementOf(c)
+	if s.home.tracing != nil {
+		s.beginTrace(c, statement)
+	}
 	if c.Com() == protocol.ComChangeUser {
 		err = s.changeUser(c)
 	} else {
@@ -102,6 +105,9 @@ func (s *Session) serve(c *Command) (err error) {
 		err = s.client.flush()
 	}
 	s.countReply(c, statement, err)
+	if s.trace != nil {
+		s.endTrace(c, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -139,6 +145,9 @@ func (s *Session) end(err error) {
 	s.ended = true
 	if s.uncounted { // a panic
 		s.countReply(&s.command, s.command.statement, err)
+	}
+	if s.trace != nil && s.trace.open {
+		s.endTrace(&s.command, err)
 	}
 	s.tell(err)
 	s.closeLinks()

@@ -37,6 +37,7 @@ type Session struct {
 	uncounted bool      // the command being served is yet to be counted by how it went
 	clock     stepClock // measures the steps of some statements
 	prepared  Prepared  // as the client prepared them
+	trace     *traceState
 
 	id      uint32
 	life    int

@@ -8,6 +8,9 @@ import (
 // within before the setting's.
 func (c TelemetryConfig) Check() error {
 	var errs []error
+	if c.Traces != nil {
+		errs = append(errs, c.Traces.check())
+	}
 	if c.Metrics != nil {
 		errs = append(errs, c.Metrics.check())
 	}

@@ -120,6 +120,9 @@ type Range struct{ From, To int }
 // Of returns the bytes of b in the range.
 func (r Range) Of(b []byte) []byte { return b[r.From:r.To] }
 
+// Behind returns the range in something of which n bytes more stand before.
+func (r Range) Behind(n int) Range { return Range{r.From + n, r.To + n} }
+
 // A TraceCarrier is where a command carries the trace context of its client. The ranges are of the bytes that were
 // searched.
 type TraceCarrier struct {

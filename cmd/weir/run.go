@@ -21,6 +21,9 @@ func run(path string, stderr io.Writer) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
+	reopen := make(chan os.Signal, 1)
+	signal.Notify(reopen, syscall.SIGUSR1)
+	defer signal.Stop(reopen)
 
 	var queue *logQueue
 	process, diags := hcl.Load(path, kinds, func(c pipeline.LogConfig) *slog.Logger {
@@ -41,7 +44,11 @@ func run(path string, stderr io.Writer) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go obey(signals, process.Log, cancel, os.Exit)
-	err := process.Run(ctx)
+	stopTraces, err := startTraces(process)
+	if err == nil {
+		err = process.Run(ctx)
+		stopTraces()
+	}
 	queue.close()
 	if err != nil {
 		fmt.Fprintf(stderr, "weir: %v\n", err)
