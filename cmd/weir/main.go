@@ -13,6 +13,8 @@ Usage:
 
 	weir run FILE      run what the configuration file describes, until SIGTERM or SIGINT
 	weir check FILE    report every mistake in the configuration file, and run nothing
+	weir verify-log [-key-file FILE] FILE...
+	                   find what is missing or changed in query logs with integrity, oldest file first
 	weir version       print what this program was built from
 	weir help          print this text
 
@@ -35,6 +37,8 @@ func weir(args []string, stdout, stderr io.Writer) int {
 	case verb == "run", verb == "check":
 		fmt.Fprintf(stderr, "weir %s takes one file.\n\n%s", verb, usage)
 		return 2
+	case verb == "verify-log":
+		return verifyLog(args[1:], stdout, stderr)
 	case verb == "version", verb == "-version", verb == "--version":
 		fmt.Fprintln(stdout, version())
 		return 0

@@ -1,122 +1,133 @@
-// Package querylog is the filter that writes a line of JSON for every command a client sends.
+// Package querylog is the filter that writes a record of every command a client sends.
 //
-// A session encodes its line straight into a ring buffer in memory; one goroutine per filter writes what has
+// A session encodes its record straight into a ring buffer in memory; one goroutine per filter writes what has
 // collected there to the file. No worker waits for the disk, and the path of a statement has no lock and
 // allocates nothing.
 package querylog
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"os"
+	"strconv"
+	"time"
 
 	"github.com/weirproxy/weir/pipeline"
 )
 
-// minQueue is the least a queue may be, so that a line has a statement of tens of kilobytes even where all of it
-// must be escaped.
-const minQueue = 1 << 20
-
-// Config is what can be set.
-type Config struct {
-	// Path is the file to append to.
-	Path string `hcl:"path"`
-	// Queue is how many bytes of lines may wait for the disk. A power of two; others are rounded up to one.
-	Queue int `hcl:"queue,optional"`
-}
-
 // Kind is the filter's kind.
-var Kind = pipeline.KindOf("querylog", Config{Queue: 4 << 20}, New)
+var Kind = pipeline.KindOf("querylog", defaults, New)
 
 // A Filter writes one log.
 type Filter struct {
-	config Config
-	queue  *queue
+	config    Config
+	selection *pipeline.Selection
+	fields    []field
+	encoder   *encoder
+	output    *output
+	queue     *queue
+	// What a record needs that costs something to find out.
+	statements, traces bool
 }
 
 // New makes a filter whose file is opened when the process starts.
 func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
-	if c.Path == "" {
-		return nil, pipeline.Invalid("path", errors.New("must name a file"))
+	if err := c.check(); err != nil {
+		return nil, err
 	}
-	if c.Queue < minQueue || c.Queue > 1<<30 {
-		return nil, pipeline.Invalid("queue", fmt.Errorf("must be between %d and %d bytes", minQueue, 1<<30))
+	selection, err := c.Selection()
+	if err != nil {
+		return nil, err
 	}
-	f := &Filter{config: c}
+	f := &Filter{config: c, selection: selection}
+	if f.fields, err = parseFields(c.Fields); err != nil {
+		return nil, pipeline.Invalid("fields", err)
+	}
+	for _, v := range f.fields {
+		switch v {
+		case fieldTraceID:
+			f.traces = true
+		case fieldDigest, fieldClass, fieldSummary:
+			f.statements = true
+		}
+	}
+	redact := c.Literals == "redact"
+	f.statements = f.statements || redact
+	csv := c.Format == "csv"
+	f.output = &output{
+		path: c.Path, perSession: c.Per == "session", csv: csv, rotation: rotation{int64(c.MaxSize), c.MaxAge},
+		integrity: c.Integrity, key: []byte(c.IntegrityKey), log: env.Log,
+	}
+	if csv {
+		f.output.head = header(f.fields, c.Integrity)
+	}
+	if c.Compress || c.Keep > 0 {
+		f.output.packer = newPacker(c.Keep, c.Compress, env.Log)
+	}
+	f.queue = newQueue(c.Queue, f.output, c.WhenFull == "drop", env.Log)
+	f.queue.gap.quiet = f.output.perSession
+	f.encoder = newEncoder(f.fields, csv, redact, limitsOf(len(f.queue.ring.buf)))
+	f.expose(env.Expose)
+
+	started := false
 	env.OnStart(func() error {
-		file, err := os.OpenFile(c.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // as other logs: its group reads it
-		if err != nil {
+		if err := f.output.openFirst(time.Now()); err != nil {
 			return fmt.Errorf("query log: %w", err)
 		}
-		f.queue = newQueue(c.Queue, file, env.Log)
+		started = true
+		go f.queue.run()
+		if p := f.output.packer; p != nil {
+			go p.run()
+			p.addAll(c.Path)
+		}
 		return nil
 	})
 	env.OnStop(func() {
-		if f.queue != nil { // stopped without a start where an earlier step did not start
-			f.queue.close()
+		if !started { // an earlier step did not start
+			return
+		}
+		f.queue.close()
+		if p := f.output.packer; p != nil {
+			p.close()
 		}
 	})
+	env.OnReopen(func() { f.queue.do(func() { f.output.reopen(time.Now()) }) })
 	return f, nil
+}
+
+// expose adds what operators look at.
+func (f *Filter) expose(add func(pipeline.Metric)) {
+	counter := func(name, help string, read func() uint64) {
+		add(pipeline.Metric{Name: name, Help: help, Counter: true, Read: func() float64 { return float64(read()) }})
+	}
+	v := &f.output.figures
+	counter("weir_querylog_written_records_total", "Records written to the query log.", v.records.Load)
+	counter("weir_querylog_written_bytes_total", "Bytes written to the query log.", v.bytes.Load)
+	counter("weir_querylog_errors_total", "Attempts to write to the query log, or to rotate it, that failed.", v.errors.Load)
+	counter("weir_querylog_dropped_records_total", "Records that the query log had no room for.", f.queue.gap.dropped.Load)
+	add(pipeline.Metric{
+		Name: "weir_querylog_queue_bytes", Help: "Memory in use for records that wait to be written to the query log.",
+		Read: func() float64 { return float64(f.queue.ring.used() * granule) },
+	})
 }
 
 // Open returns a link that logs what passes.
 func (f *Filter) Open(s *pipeline.Session, next pipeline.Handler) (pipeline.Handler, error) {
-	return &link{
-		queue: f.queue, s: s, next: next,
-		who:     appendWho(nil, s.ID(), s.User(), s.ClientAddr()),
-		maxText: maxText(len(f.queue.ring.buf)),
-	}, nil
-}
-
-// A link logs the commands of one session.
-type link struct {
-	queue   *queue
-	s       *pipeline.Session
-	next    pipeline.Handler
-	watch   pipeline.Watch
-	who     []byte
-	clock   clock
-	maxText int
-	prepared
-}
-
-// Serve passes c on and logs it when it has been served. While the queue is full it waits, and so does the client.
-func (l *link) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline.Command) error {
-	schema := l.s.Schema() // of when the statement began
-	l.watch.Reset(w)
-	err := l.next.Serve(ctx, &l.watch, c)
-	e := entry{
-		who: l.who, schema: clipName(schema), command: c.Com(), watch: &l.watch,
-		statement: l.statement(c, l.maxText),
-		aborted:   c.ExpectsReply() && !l.watch.Done,
+	if !f.selection.Session(s) {
+		return next, nil
 	}
-	l.watch.Server = clipName(l.watch.Server)
-	if logErr := l.write(ctx, &e); err == nil {
-		err = logErr
-	}
-	l.learn(c, e.statement, &l.watch)
-	return err
-}
-
-// write queues the line for e.
-func (l *link) write(ctx context.Context, e *entry) error {
-	r := l.queue.ring
-	size := e.size()
-	for {
-		taken := r.tail.Load()
-		if line, at, ok := r.reserve(size); ok {
-			r.commit(e.append(line, &l.clock), at)
-			l.queue.committed()
-			return nil
+	l := &link{Filter: f, s: s, next: next, id: strconv.AppendUint(nil, uint64(s.ID()), 10)}
+	name := func(v string) []byte {
+		quoted := append([]byte{'"'}, clipName(v)...)
+		if f.encoder.csv {
+			return append(appendCell(quoted[:1], clipName(v)), '"')
 		}
-		if err := l.wait(ctx, taken); err != nil {
-			return err
-		}
+		return append(appendEscaped(quoted[:1], clipName(v)), '"')
 	}
-}
-
-// wait lets the session wait for room in the queue, and its worker go on with others.
-func (l *link) wait(ctx context.Context, taken uint64) error {
-	return l.s.Do(func() error { return l.queue.waitRoom(ctx, taken) })
+	l.user, l.client = name(s.User()), name(s.ClientAddr())
+	if !f.selection.AllText() {
+		l.prepared.Select = f.selection.Text
+	}
+	if f.output.perSession {
+		s.OnClose(func() { f.queue.end(s.ID(), l.gap) })
+	}
+	return l, nil
 }

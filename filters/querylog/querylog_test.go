@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +19,32 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	config := Config{Path: filepath.Join(t.TempDir(), "query.jsonl"), Queue: minQueue}
-	pipelinetest.TestFilter(t, Kind, config, pipelinetest.Transparent, pipelinetest.AllocatesNothing)
+	all := slices.Clone(fieldNames[:])
+	for name, change := range map[string]func(*Config){
+		"defaults":  func(*Config) {},
+		"csv":       func(c *Config) { c.Format, c.Fields = "csv", all },
+		"redacted":  func(c *Config) { c.Literals, c.Fields = "redact", all },
+		"session":   func(c *Config) { c.Per, c.Path = "session", c.Path+sessionMark },
+		"drop":      func(c *Config) { c.WhenFull = "drop" },
+		"integrity": func(c *Config) { c.Integrity, c.IntegrityKey = true, "key" },
+		"rotated":   func(c *Config) { c.MaxSize, c.Keep, c.Compress = 1<<20, 2, true },
+		"selected":  func(c *Config) { c.Match, c.Exclude, c.MinDuration = "(?i)select", "nothing", 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := settings(filepath.Join(t.TempDir(), "query.log"), change)
+			pipelinetest.TestFilter(t, Kind, c, pipelinetest.Transparent, pipelinetest.AllocatesNothing)
+		})
+	}
+}
+
+// settings are the defaults with the smallest queue, changed.
+func settings(path string, changes ...func(*Config)) Config {
+	c := defaults
+	c.Path, c.Queue = path, minQueue
+	for _, change := range changes {
+		change(&c)
+	}
+	return c
 }
 
 // A logged is a line, without what differs from run to run.
@@ -35,6 +60,10 @@ type logged struct {
 	AffectedRows int `json:"affected_rows"`
 	Bytes        int
 	Error        int
+	SQLState     string
+	ErrorMessage string `json:"error_message"`
+	Params       json.RawMessage
+	ParamSets    int `json:"param_sets"`
 	Aborted      bool
 	Server       string
 }
@@ -45,10 +74,11 @@ type bench struct {
 	path string
 }
 
-func start(t *testing.T) bench {
+func start(t *testing.T, changes ...func(*Config)) bench {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "query.jsonl")
-	return bench{pipelinetest.Start(t, Kind, Config{Path: path, Queue: minQueue}), path}
+	c := settings(path, changes...)
+	return bench{pipelinetest.Start(t, Kind, c), c.Path}
 }
 
 // lines stops the filter and returns what it has written.
@@ -128,7 +158,9 @@ func TestLinesOfASession(t *testing.T) {
 		{protocol.ComStmtExecute, last + execute, broken},
 		{protocol.ComStmtExecute, "", broken},
 	})
-	failed := func(l *logged) { l.Bytes, l.Error = size(broken), 1064 }
+	failed := func(l *logged) {
+		l.Bytes, l.Error, l.SQLState, l.ErrorMessage = size(broken), 1064, "42000", "You have an error"
+	}
 	threeRows := func(l *logged) { l.Bytes, l.Rows = size(rows), 3 }
 	prepared := func(l *logged) { l.Bytes = size(pipelinetest.Prepared(1, 1)) }
 	first, second := new("select ?"), new("select ?, \"b\"")
@@ -173,7 +205,7 @@ func TestTruncatedStatement(t *testing.T) {
 	if !got[0].Truncated || *got[0].Statement != "insert into t values ('" {
 		t.Errorf("first part: %q, truncated %v", *got[0].Statement, got[0].Truncated)
 	}
-	if !got[1].Truncated || len(*got[1].Statement) != maxText(minQueue) {
+	if !got[1].Truncated || len(*got[1].Statement) != limitsOf(minQueue).text {
 		t.Errorf("longer than a line may be: %d bytes, truncated %v", len(*got[1].Statement), got[1].Truncated)
 	}
 }
@@ -225,7 +257,7 @@ func TestFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("before\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b := bench{pipelinetest.Start(t, Kind, Config{Path: path, Queue: minQueue}), path}
+	b := bench{pipelinetest.Start(t, Kind, settings(path)), path}
 	serve(t, b, []talk{{protocol.ComPing, "", pipelinetest.OK(0, 0)}})
 	b.Stop()
 	text, err := os.ReadFile(path)
@@ -246,22 +278,46 @@ func TestFile(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	env := pipeline.Env{OnStart: func(func() error) {}, OnStop: func(func()) {}}
+	env := pipeline.Env{
+		OnStart: func(func() error) {}, OnStop: func(func()) {}, OnReopen: func(func()) {}, Expose: func(pipeline.Metric) {},
+	}
 	tests := []struct {
-		config  Config
+		change  func(*Config)
 		setting string
+		says    string
 	}{
-		{Config{Path: "x", Queue: minQueue}, ""},
-		{Config{Queue: minQueue}, "path"},
-		{Config{Path: "x", Queue: 100}, "queue"},
-		{Config{Path: "x", Queue: 1<<30 + 1}, "queue"},
+		{func(*Config) {}, "", ""},
+		{func(c *Config) { c.Path = "" }, "path", "must name a file"},
+		{func(c *Config) { c.Queue = 100 }, "queue", "between"},
+		{func(c *Config) { c.Queue = 1<<30 + 1 }, "queue", "between"},
+		{func(c *Config) { c.Format = "jsno" }, "format", `did you mean "json"?`},
+		{func(c *Config) { c.Literals = "hide" }, "literals", "known are keep, redact"},
+		{func(c *Config) { c.WhenFull = "wait" }, "when_full", "block, drop"},
+		{func(c *Config) { c.Per = "sesion" }, "per", `did you mean "session"?`},
+		{func(c *Config) { c.Per = "session" }, "path", "must have {session} in it"},
+		{func(c *Config) { c.Per, c.Path = "session", "-" }, "path", "standard output"},
+		{func(c *Config) { c.Path = "x{session}" }, "path", `per = "session"`},
+		{func(c *Config) { c.Fields = []string{"time", "statment"} }, "fields", `did you mean "statement"?`},
+		{func(c *Config) { c.Fields = []string{"time", "time"} }, "fields", "twice"},
+		{func(c *Config) { c.MinDuration = -1 }, "min_duration", "negative"},
+		{func(c *Config) { c.MaxSize = 10 }, "max_size", "at least"},
+		{func(c *Config) { c.MaxSize, c.Path = 1<<20, "-" }, "max_size", "not rotated"},
+		{func(c *Config) { c.MaxAge = 1 }, "max_age", "at least"},
+		{func(c *Config) { c.Keep = 3 }, "keep", "max_size"},
+		{func(c *Config) { c.Keep, c.MaxSize = -3, 1<<20 }, "keep", "negative"},
+		{func(c *Config) { c.Compress = true }, "compress", "max_age"},
+		{func(c *Config) { c.IntegrityKey = "k" }, "integrity_key", "integrity"},
+		{func(c *Config) { c.Match = "(" }, "match", "parsing"},
+		{func(c *Config) { c.Sources = []string{"10.0.0.0/99"} }, "source", "10.0.0.0/99"},
 	}
 	for _, tt := range tests {
-		_, err := New(tt.config, env)
+		c := settings("x", tt.change)
+		_, err := New(c, env)
 		var invalid *pipeline.InvalidError
 		errors.As(err, &invalid)
-		if (tt.setting == "") != (err == nil) || err != nil && (invalid == nil || invalid.Setting != tt.setting) {
-			t.Errorf("%+v: got %v", tt.config, err)
+		if (tt.setting == "") != (err == nil) || err != nil && (invalid == nil || invalid.Setting != tt.setting ||
+			!strings.Contains(err.Error(), tt.says)) {
+			t.Errorf("%s: got %v", tt.setting, err)
 		}
 	}
 }
@@ -270,8 +326,9 @@ func TestStartNamesTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "nowhere", "query.jsonl")
 	var begin func() error
 	var end func()
-	_, err := New(Config{Path: path, Queue: minQueue}, pipeline.Env{
-		OnStart: func(f func() error) { begin = f }, OnStop: func(f func()) { end = f },
+	_, err := New(settings(path), pipeline.Env{
+		OnStart: func(f func() error) { begin = f }, OnStop: func(f func()) { end = f }, OnReopen: func(func()) {},
+		Expose: func(pipeline.Metric) {},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +342,9 @@ func TestStartNamesTheFile(t *testing.T) {
 // BenchmarkStatement is all that the filter costs: what a session pays, and the writer's part.
 func BenchmarkStatement(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "query.jsonl")
-	p := pipelinetest.Start(b, Kind, Config{Path: path, Queue: 4 << 20})
+	c := defaults
+	c.Path = path
+	p := pipelinetest.Start(b, Kind, c)
 	reply := pipelinetest.Rows(1)
 	next := pipeline.HandlerFunc(func(_ context.Context, w pipeline.ReplyWriter, _ *pipeline.Command) error {
 		for i := range reply {

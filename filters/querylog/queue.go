@@ -1,60 +1,61 @@
 package querylog
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	// flushEvery is how long lines are collected before they are written together, so that neither a wake-up
-	// nor a system call is paid per statement.
-	flushEvery = 10 * time.Millisecond
-	// retryEvery is the pause between two attempts to write while the file cannot be written.
-	retryEvery = time.Second
-)
-
 // What the writer is doing, for the sessions to know whether it must be woken.
 const (
-	asleep  int32 = iota // nothing is queued: wake it for the first line
+	asleep  int32 = iota // nothing has been queued for a while: wake it for the first line
 	napping              // collecting: wake it only when the ring fills up
 	awake
 )
 
-// A queue takes lines from sessions and has one goroutine that writes them to a file.
+// A queue takes records from sessions and has one goroutine, the writer, that writes them out.
 type queue struct {
 	ring  *ring
+	out   *output
+	log   *slog.Logger
+	drop  bool // what there is no room for is dropped, instead of waited for
 	state atomic.Int32
 	wake  chan struct{} // holds at most one wake-up; one too many only cuts a nap short
 
-	file  io.WriteCloser
-	log   *slog.Logger
-	batch []byte
-	retry time.Duration
+	requests chan func() // for the writer to run
+	stop     chan struct{}
+	done     chan struct{}
 
-	stop chan struct{}
-	done chan struct{}
-
-	// room is closed and replaced whenever lines have been taken and a session waits for it.
+	// blocked says that sessions wait for room; room is then closed, and replaced, once there is some.
+	blocked atomic.Bool
 	mu      sync.Mutex
 	room    chan struct{}
-	waiting bool
-	lost    atomic.Int64
+	// late are records of sessions that were ended while they waited.
+	late      [][]byte
+	lateBytes int
+	// ended are sessions that have ended.
+	ended []ended
+
+	gap gap
 }
 
-// newQueue makes a queue that holds the given number of bytes, and starts its writer.
-func newQueue(size int, file io.WriteCloser, log *slog.Logger) *queue {
-	q := &queue{
-		ring: newRing(size), wake: make(chan struct{}, 1), file: file, log: log, retry: retryEvery,
-		stop: make(chan struct{}), done: make(chan struct{}), room: make(chan struct{}),
+// ended is a session that has ended, how far the ring had been reserved by then, and what of it was dropped since its
+// last record.
+type ended struct {
+	id  uint32
+	at  uint64
+	gap span
+}
+
+// newQueue makes a queue that holds the given number of bytes. run is to be called on a goroutine of its own.
+func newQueue(size int, out *output, drop bool, log *slog.Logger) *queue {
+	return &queue{
+		ring: newRing(size), out: out, log: log, drop: drop, wake: make(chan struct{}, 1),
+		requests: make(chan func()), stop: make(chan struct{}), done: make(chan struct{}), room: make(chan struct{}),
 	}
-	q.batch = make([]byte, 0, len(q.ring.buf)/4) // any line fits: see maxText
-	go q.run()
-	return q
 }
 
 // committed tells the writer that a line has been committed, if it has to be told.
@@ -75,125 +76,107 @@ func (q *queue) rouse() {
 	}
 }
 
-// waitRoom blocks until there may be room for a line that reserve found none for. It returns the context's error
-// when that comes first, and the line is then counted as lost.
-func (q *queue) waitRoom(ctx context.Context, taken uint64) error {
-	for {
-		q.mu.Lock()
-		room := q.room
-		q.waiting = true
-		q.mu.Unlock()
-		if q.ring.tail.Load() != taken {
-			return nil
-		}
-		q.rouse()
-		select {
-		case <-room:
-		case <-ctx.Done():
-			q.lost.Add(1)
-			return ctx.Err()
-		}
+// wait blocks until there may be room in the ring, or returns the context's error.
+func (q *queue) wait(ctx context.Context) error {
+	q.mu.Lock()
+	q.blocked.Store(true)
+	room := q.room
+	q.mu.Unlock()
+	// The writer makes room first and looks at blocked then. Here it is the other way round: one of us sees it.
+	if !q.ring.filling() {
+		q.unblock()
+		return nil
+	}
+	q.rouse()
+	select {
+	case <-room:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
-// run is the writer.
-func (q *queue) run() {
-	defer close(q.done)
-	timer := time.NewTimer(flushEvery)
-	for {
-		select {
-		case <-q.stop:
-			q.flush()
-			return
-		default:
-		}
-		q.sleep()
-		q.nap(timer)
-		q.flush()
+// unblock lets sessions go on where they wait for room and there is some.
+func (q *queue) unblock() {
+	if !q.blocked.Load() || q.ring.filling() {
+		return
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.blocked.Store(false)
+	close(q.room)
+	q.room = make(chan struct{})
 }
 
-// sleep waits until there is something to write.
-func (q *queue) sleep() {
-	q.state.Store(asleep)
-	// A line committed before the store has told nobody; one committed after it wakes.
-	if q.ring.ready() {
+// putLate queues the last record of a session that has been ended while it waited for room. There can be no more of
+// them than sessions that were running a statement, as no statement begins while others wait; should they still be
+// more than the ring holds, the record is dropped.
+func (q *queue) putLate(line []byte, now time.Time) {
+	q.mu.Lock()
+	fits := q.lateBytes+len(line) <= len(q.ring.buf)
+	if fits {
+		q.late = append(q.late, line)
+		q.lateBytes += len(line)
+	}
+	q.mu.Unlock()
+	if !fits {
+		q.gap.add(now, q.ring.head.Load())
+	}
+	q.committed()
+}
+
+// takeLate returns what putLate has queued.
+func (q *queue) takeLate() [][]byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	late := q.late
+	q.late, q.lateBytes = nil, 0
+	return late
+}
+
+// end tells the writer that no more records come of a session, whose chain has been closed, and what of it was dropped
+// since the last one.
+func (q *queue) end(id uint32, gap span) {
+	q.mu.Lock()
+	q.ended = append(q.ended, ended{id, q.ring.head.Load(), gap})
+	q.mu.Unlock()
+	q.committed()
+}
+
+// takeEnded returns the sessions that have ended and whose last record has been taken from the ring.
+func (q *queue) takeEnded() (all []ended) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ended = slices.DeleteFunc(q.ended, func(e ended) bool {
+		if q.ring.read < e.at {
+			return false
+		}
+		all = append(all, e)
+		return true
+	})
+	return all
+}
+
+// pending reports whether there is something to write, or to close. Only the writer calls it.
+func (q *queue) pending() bool {
+	if q.ring.ready() || q.gap.due(q.ring.read) {
+		return true
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.late) > 0 || slices.ContainsFunc(q.ended, func(e ended) bool { return q.ring.read >= e.at })
+}
+
+// do has the writer run f, and returns once it has, or will never.
+func (q *queue) do(f func()) {
+	ran := make(chan struct{})
+	select {
+	case q.requests <- func() { defer close(ran); f() }:
+	case <-q.done:
 		return
 	}
 	select {
-	case <-q.wake:
-	case <-q.stop:
-	}
-}
-
-// nap lets lines collect.
-func (q *queue) nap(timer *time.Timer) {
-	q.state.Store(napping)
-	if !q.ring.filling() {
-		timer.Reset(flushEvery)
-		select {
-		case <-timer.C:
-		case <-q.wake:
-		case <-q.stop:
-		}
-	}
-	q.state.Store(awake)
-}
-
-// flush writes what is committed.
-func (q *queue) flush() {
-	for {
-		q.batch = q.ring.take(q.batch[:0])
-		q.mu.Lock()
-		if q.waiting {
-			q.waiting = false
-			close(q.room)
-			q.room = make(chan struct{})
-		}
-		q.mu.Unlock()
-		if len(q.batch) == 0 {
-			q.ring.rewind()
-			return
-		}
-		q.write(q.batch)
-	}
-}
-
-// write writes b, for as long as that takes. While the file cannot be written the ring fills up, and then sessions
-// wait; the log says so once.
-func (q *queue) write(b []byte) {
-	failing := false
-	for {
-		n, err := q.file.Write(b)
-		b = b[n:]
-		switch {
-		case err == nil:
-			if failing {
-				q.log.Info("query log: writing again")
-			}
-			return
-		case !failing:
-			failing = true
-			q.log.Error("query log: cannot write; statements wait once the queue is full: make room on the disk, "+
-				"or remove the filter and restart", "err", err, "queue", len(q.ring.buf))
-		}
-		select {
-		case <-q.stop:
-			q.lost.Add(int64(bytes.Count(b, []byte{'\n'})))
-			return
-		case <-time.After(q.retry):
-		}
-	}
-}
-
-// close writes what is queued, once, and closes the file. No session may use the queue any more.
-func (q *queue) close() {
-	close(q.stop)
-	<-q.done
-	if err := q.file.Close(); err != nil {
-		q.log.Error("query log: close", "err", err)
-	}
-	if n := q.lost.Load(); n > 0 {
-		q.log.Error("query log: statements are missing from it", "lines", n)
+	case <-ran:
+	case <-q.done:
 	}
 }

@@ -15,12 +15,13 @@ type ring struct {
 	marks []atomic.Uint64
 	size  uint64 // in granules, a power of two
 
-	// head and tail count granules since the beginning; each has a cache line of its own.
+	// head and tail count granules since the beginning; each has a cache line of its own. read is the writer's.
 	_    [granule]byte
 	head atomic.Uint64 // reserved
 	_    [granule]byte
 	tail atomic.Uint64 // given back by the writer
 	_    [granule]byte
+	read uint64 // taken by the writer
 }
 
 // newRing makes a ring of at least the given number of bytes.
@@ -45,6 +46,9 @@ func (r *ring) reserve(n int) (line []byte, at uint64, ok bool) {
 			skip = left
 		}
 		if head+skip+need-r.tail.Load() > r.size {
+			if r.head.Load() != head { // the tail may be another head's, far ahead of this one
+				continue
+			}
 			return nil, 0, false
 		}
 		if !r.head.CompareAndSwap(head, head+skip+need) {
@@ -58,46 +62,61 @@ func (r *ring) reserve(n int) (line []byte, at uint64, ok bool) {
 	}
 }
 
-// commit hands what was appended to a reserved line to the writer.
-func (r *ring) commit(line []byte, at uint64) {
-	need := uint64(cap(line)) / granule
-	r.marks[at].Store(need<<32 | uint64(len(line)))
+// commit hands a line to the writer, which was appended to what reserve returned. One that has outgrown its room, which
+// must not happen, is left out, and commit reports false.
+func (r *ring) commit(reserved, line []byte, at uint64) bool {
+	need, n := uint64(cap(reserved))/granule, uint64(len(line))
+	fits := len(line) <= cap(reserved)
+	if !fits {
+		n = 0
+	}
+	r.marks[at].Store(need<<32 | n)
+	return fits
 }
 
-// take moves committed lines to dst, as many as its capacity holds, and gives their room back. Only the writer
-// calls it. An empty result means that the ring is empty, or that its first line is still being written, provided
-// that dst can hold any line.
-func (r *ring) take(dst []byte) []byte {
-	tail := r.tail.Load()
+// next takes the first committed line that has not been taken. It is valid until release. ok is false where the ring is
+// empty, or its first line is still being written. Only the writer calls it.
+func (r *ring) next() (line []byte, ok bool) {
 	for {
-		at := tail & (r.size - 1)
+		at := r.read & (r.size - 1)
 		mark := r.marks[at].Load()
-		n := int(uint32(mark))
-		if mark == 0 || len(dst)+n > cap(dst) {
-			r.tail.Store(tail)
-			return dst
+		if mark == 0 {
+			return nil, false
 		}
-		dst = append(dst, r.buf[at*granule:][:n]...)
 		r.marks[at].Store(0)
-		tail += mark >> 32
+		r.read += mark >> 32
+		if n := uint64(uint32(mark)); n > 0 {
+			return r.buf[at*granule:][:n], true
+		}
 	}
 }
 
+// release gives back the room of the lines that have been taken. Only the writer calls it.
+func (r *ring) release() { r.tail.Store(r.read) }
+
 // rewind lets the next line begin at the front of the ring, if the ring is empty: memory that has just been used is
-// quick to write to, and what a quiet process never reaches takes no memory. Only the writer calls it.
+// quick to write to, and what a quiet process never reaches takes no memory. Only the writer calls it, having released
+// all that it took.
 func (r *ring) rewind() {
 	head := r.head.Load()
-	if head != r.tail.Load() || head&(r.size-1) == 0 {
+	if head != r.read || head&(r.size-1) == 0 {
 		return
 	}
 	front := (head | (r.size - 1)) + 1
 	if r.head.CompareAndSwap(head, front) {
+		r.read = front
 		r.tail.Store(front)
 	}
 }
 
 // ready reports whether a committed line waits. Only the writer calls it.
-func (r *ring) ready() bool { return r.marks[r.tail.Load()&(r.size-1)].Load() != 0 }
+func (r *ring) ready() bool { return r.marks[r.read&(r.size-1)].Load() != 0 }
 
 // filling reports whether more than half of the ring is in use.
-func (r *ring) filling() bool { return r.head.Load()-r.tail.Load() > r.size/2 }
+func (r *ring) filling() bool { return r.used() > r.size/2 }
+
+// used is the number of granules in use.
+func (r *ring) used() uint64 {
+	tail := r.tail.Load() // first: head may only have grown since
+	return r.head.Load() - tail
+}

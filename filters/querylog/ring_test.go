@@ -13,9 +13,21 @@ import (
 func (r *ring) put(reserved int, s string) bool {
 	line, at, ok := r.reserve(reserved)
 	if ok {
-		r.commit(append(line, s...), at)
+		r.commit(line, append(line, s...), at)
 	}
 	return ok
+}
+
+// take returns the lines that are committed, one behind the other, and gives their room back.
+func (r *ring) take() (all []byte) {
+	for {
+		line, ok := r.next()
+		if !ok {
+			r.release()
+			return all
+		}
+		all = append(all, line...)
+	}
 }
 
 func TestRingKeepsOrderAcrossItsEnd(t *testing.T) {
@@ -24,11 +36,10 @@ func TestRingKeepsOrderAcrossItsEnd(t *testing.T) {
 		t.Fatalf("%d bytes, want the next power of two", len(r.buf))
 	}
 	var want, got bytes.Buffer
-	dst := make([]byte, 0, 256)
 	for i := range 1000 {
 		s := fmt.Sprintf("%d%s\n", i, strings.Repeat("x", i*37%200))
 		for !r.put(256, s) {
-			dst = r.take(dst[:0])
+			dst := r.take()
 			if len(dst) == 0 {
 				t.Fatal("no room and nothing to take")
 			}
@@ -36,9 +47,7 @@ func TestRingKeepsOrderAcrossItsEnd(t *testing.T) {
 		}
 		want.WriteString(s)
 	}
-	for dst = r.take(dst[:0]); len(dst) > 0; dst = r.take(dst[:0]) {
-		got.Write(dst)
-	}
+	got.Write(r.take())
 	if !bytes.Equal(got.Bytes(), want.Bytes()) {
 		t.Error("what came out is not what went in")
 	}
@@ -50,14 +59,14 @@ func TestRingHoldsBackWhatIsNotCommitted(t *testing.T) {
 	if !ok || !r.put(10, "second\n") {
 		t.Fatal("no room")
 	}
-	if r.ready() || len(r.take(make([]byte, 0, 256))) != 0 {
+	if r.ready() || len(r.take()) != 0 {
 		t.Error("the second line left before the first")
 	}
-	r.commit(append(line, "first\n"...), at)
+	r.commit(line, append(line, "first\n"...), at)
 	if !r.ready() {
 		t.Error("not ready")
 	}
-	if got := string(r.take(make([]byte, 0, 256))); got != "first\nsecond\n" {
+	if got := string(r.take()); got != "first\nsecond\n" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -74,7 +83,7 @@ func TestRingFull(t *testing.T) {
 	if !r.filling() {
 		t.Error("a full ring is not filling")
 	}
-	r.take(make([]byte, 0, 256))
+	r.take()
 	if r.filling() || !r.put(200, "line\n") {
 		t.Error("no room after all was taken")
 	}
@@ -82,20 +91,34 @@ func TestRingFull(t *testing.T) {
 
 func TestRingRewinds(t *testing.T) {
 	r := newRing(1024)
-	dst := make([]byte, 0, 256)
 	for i := range 100 {
 		s := fmt.Sprintf("%d\n", i)
 		if !r.put(200, s) {
 			t.Fatal("no room in an empty ring")
 		}
 		r.rewind() // not empty: does nothing
-		if got := string(r.take(dst[:0])); got != s {
+		if got := string(r.take()); got != s {
 			t.Fatalf("got %q, want %q", got, s)
 		}
 		r.rewind()
 		if at := r.head.Load() % r.size; at != 0 {
 			t.Fatalf("the next line begins at granule %d", at)
 		}
+	}
+}
+
+// A line that is longer than was reserved for it would overwrite the next one.
+func TestRingLeavesOutWhatOutgrowsItsRoom(t *testing.T) {
+	r := newRing(1024)
+	line, at, _ := r.reserve(64)
+	if r.commit(line, append(line, strings.Repeat("x", 65)...), at) {
+		t.Error("committed")
+	}
+	if !r.put(10, "next\n") {
+		t.Fatal("no room")
+	}
+	if got := string(r.take()); got != "next\n" {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -114,9 +137,8 @@ func TestRingManyWriters(t *testing.T) {
 		})
 	}
 	next := [writers]int{}
-	dst := make([]byte, 0, 1024)
 	for seen := 0; seen < writers*lines; {
-		dst = r.take(dst[:0])
+		dst := r.take()
 		r.rewind()
 		for line := range strings.Lines(string(dst)) {
 			var w, i int

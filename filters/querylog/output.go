@@ -1,0 +1,174 @@
+package querylog
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// sessionMark stands for the session's id in a path.
+const sessionMark = "{session}"
+
+// tagSize is the length of what stands before a record in the ring where each session has a file: the session's id.
+const tagSize = 4
+
+// figures are what the writer counts.
+type figures struct {
+	bytes, records, errors atomic.Uint64
+}
+
+// An output is where records go: one file, or one for each session, or the standard output. It belongs to the writer.
+type output struct {
+	path       string
+	perSession bool
+	csv        bool
+	head       []byte // the first line of a file, nil where it has none
+	rotation   rotation
+	packer     *packer // nil where rotated files stay as they are
+	integrity  bool
+	key        []byte
+	log        *slog.Logger
+	figures    figures
+
+	only     *sink
+	sessions map[uint32]*sink
+	dirty    []*sink // have something staged
+}
+
+// openFirst opens the one file, so that a mistake shows at the start. Files of sessions are opened when they are needed.
+func (o *output) openFirst(now time.Time) error {
+	if o.perSession {
+		o.sessions = make(map[uint32]*sink)
+		return nil
+	}
+	o.only = o.sink(o.path)
+	if o.path == "-" {
+		o.only.file, o.only.pipe = os.Stdout, true
+		return o.only.begin(now, "opened")
+	}
+	return o.only.check(now)
+}
+
+func (o *output) sink(path string) *sink {
+	s := &sink{output: o, path: path}
+	if o.integrity {
+		s.chain = newChain(o.key, o.csv)
+	}
+	return s
+}
+
+// to returns the sink of a session.
+func (o *output) to(id uint32) *sink {
+	if !o.perSession {
+		return o.only
+	}
+	s := o.sessions[id]
+	if s == nil {
+		s = o.sink(strings.ReplaceAll(o.path, sessionMark, strconv.FormatUint(uint64(id), 10)))
+		o.sessions[id] = s
+	}
+	return s
+}
+
+// add stages a record as it lay in the ring. It is copied.
+func (o *output) add(line []byte) {
+	s := o.only
+	if o.perSession {
+		s = o.to(binary.LittleEndian.Uint32(line))
+		line = line[tagSize:]
+	}
+	o.stage(s, line)
+}
+
+// addGap stages a record that says what was dropped.
+func (o *output) addGap(id uint32, g span) { o.stage(o.to(id), o.gapRecord(g)) }
+
+// gapRecord is the record that says what was dropped.
+func (o *output) gapRecord(g span) []byte {
+	return o.padded(event("gap", time.Now(), o.csv,
+		detail{"lost", strconv.FormatUint(g.records, 10), true},
+		detail{"from", formatTime(g.from), false}, detail{"to", formatTime(g.to), false}))
+}
+
+// padded puts an event in the column of a CSV file that is there for it.
+func (o *output) padded(line []byte) []byte {
+	if !o.csv {
+		return line
+	}
+	columns := strings.Count(string(o.head), ",") // before the event, where it is the last
+	if o.integrity {
+		columns -= 2
+	}
+	return append([]byte(strings.Repeat(",", columns)), line...)
+}
+
+func (o *output) stage(s *sink, line []byte) {
+	if len(s.ends) == 0 {
+		o.dirty = append(o.dirty, s)
+	}
+	s.staged = append(s.staged, line...)
+	s.ends = append(s.ends, len(s.staged))
+}
+
+// flush writes all that is staged. After an error the rest is still staged.
+func (o *output) flush(now time.Time) error {
+	for len(o.dirty) > 0 {
+		s := o.dirty[len(o.dirty)-1]
+		if err := s.flush(now); err != nil {
+			return err
+		}
+		o.dirty = o.dirty[:len(o.dirty)-1]
+	}
+	return nil
+}
+
+// discard forgets what is staged and returns how many records that was.
+func (o *output) discard() (n int) {
+	for _, s := range o.dirty {
+		n += len(s.ends)
+		s.clear()
+	}
+	o.dirty = nil
+	return n
+}
+
+// reopen sees to it that every file is the one its path names.
+func (o *output) reopen(now time.Time) {
+	all := []*sink{o.only}
+	if o.perSession {
+		all = all[:0]
+		for _, s := range o.sessions {
+			all = append(all, s)
+		}
+	}
+	for _, s := range all {
+		if s.file == nil || s.pipe {
+			continue
+		}
+		if err := s.check(now); err != nil { // the next record's turn to try again, and say so
+			o.figures.errors.Add(1)
+		}
+	}
+}
+
+// end closes the file of a session that has ended.
+func (o *output) end(id uint32) {
+	if s := o.sessions[id]; s != nil && len(s.ends) == 0 {
+		s.close()
+		delete(o.sessions, id)
+	}
+}
+
+// close closes all files.
+func (o *output) close() {
+	if o.only != nil {
+		o.only.close()
+	}
+	for _, s := range o.sessions {
+		s.close()
+	}
+}
