@@ -33,6 +33,8 @@ type Options struct {
 	Listener        func(*pipeline.ListenerConfig)
 	Users           []pipeline.UserConfig
 	ShutdownTimeout time.Duration
+	// Process may change the process before it runs.
+	Process func(*pipeline.Process)
 }
 
 // A Front is a process that runs, with one listener.
@@ -79,6 +81,9 @@ func NewFront(t testing.TB, o Options) *Front {
 	p.Config.Workers, p.Config.WorkerLoad = 2, 0
 	if o.ShutdownTimeout > 0 {
 		p.Config.ShutdownTimeout = o.ShutdownTimeout
+	}
+	if o.Process != nil {
+		o.Process(p)
 	}
 	f.start(p)
 	f.Addr = l.Addr().String()
