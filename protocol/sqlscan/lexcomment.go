@@ -33,7 +33,7 @@ func (l *lexer) comment(i int) {
 		body += digits
 	}
 	// These are versions of MySQL that MariaDB never was.
-	if digits == 5 && version >= 50700 && !marker && l.mode&MariaDB != 0 {
+	if version >= 50700 && version <= 99999 && digits >= 5 && !marker && l.mode&MariaDB != 0 {
 		l.pos = l.nestedEnd(body)
 		return
 	}
