@@ -61,7 +61,7 @@ type importRule struct {
 	reason string
 }
 
-// importRules are the arrows of the tree: protocol <- pipeline <- filters, routers, hcl <- cmd. .golangci.yml says
+// importRules are the arrows of the tree: protocol <- pipeline <- filters, routers, hcl, telemetry <- cmd. .golangci.yml says
 // the same to editors.
 var importRules = []importRule{
 	{
@@ -99,6 +99,16 @@ var importRules = []importRule{
 		reason: "hcl is handed the kinds there are, so that a test can hand it others",
 	},
 	{
+		of: "telemetry/*", not: []string{"./", "github.com/hashicorp/hcl"}, but: []string{"./protocol", "./pipeline"},
+		tests:  true,
+		reason: "telemetry tells one system of any process; no other part of Weir knows which systems there are",
+	},
+	{of: "protocol", not: telemetrySystems, tests: true, reason: noTelemetry},
+	{of: "pipeline", not: telemetrySystems, tests: true, reason: noTelemetry},
+	{of: "filters", not: telemetrySystems, tests: true, reason: noTelemetry},
+	{of: "routers", not: telemetrySystems, tests: true, reason: noTelemetry},
+	{of: "hcl", not: telemetrySystems, tests: true, reason: noTelemetry},
+	{
 		of: "pipeline", not: []string{"syscall", "golang.org/x/sys"}, but: []string{}, reason: systemCalls,
 	},
 	{of: "protocol", not: []string{"syscall", "golang.org/x/sys"}, reason: systemCalls},
@@ -106,6 +116,11 @@ var importRules = []importRule{
 	{of: "routers", not: []string{"syscall", "golang.org/x/sys"}, reason: systemCalls},
 	{of: "hcl", not: []string{"syscall", "golang.org/x/sys"}, reason: systemCalls},
 }
+
+// telemetrySystems are the modules that figures and spans leave through.
+var telemetrySystems = []string{"github.com/prometheus", "go.opentelemetry.io"}
+
+const noTelemetry = "figures and spans are handed to telemetry as they are; what becomes of them is its business"
 
 const systemCalls = "pipeline/loop is the only package that makes system calls"
 
@@ -192,6 +207,16 @@ func TestImportRulesBite(t *testing.T) {
 		{"routers/connection", "./cmd/weir", false},
 		{"hcl", "./filters", false},
 		{"hcl", "./pipeline", true},
+		{"telemetry/metrics", "./pipeline", true},
+		{"telemetry/metrics", "./telemetry/traces", false},
+		{"telemetry/metrics", "./filters/querylog", false},
+		{"telemetry/metrics", "github.com/prometheus/client_golang/prometheus", true},
+		{"pipeline", "./telemetry/metrics", false},
+		{"pipeline", "github.com/prometheus/client_golang/prometheus", false},
+		{"filters/querylog", "go.opentelemetry.io/otel", false},
+		{"filters/querylog", "./telemetry/metrics", false},
+		{"hcl", "./telemetry/metrics", false},
+		{"cmd/weir", "./telemetry/metrics", true},
 		{"cmd/weir", "./hcl", true},
 		{"cmd/weir", "syscall", true},
 	}

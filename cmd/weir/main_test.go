@@ -109,7 +109,7 @@ func TestVerbs(t *testing.T) {
 	}
 }
 
-// TestRun starts the program, and ends it with each of the signals.
+// TestRun starts the program, has it open its files anew, which does not end it, and ends it with each of the signals.
 func TestRun(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
@@ -125,10 +125,17 @@ func TestRun(t *testing.T) {
 			lines := bufio.NewScanner(stderr)
 			for lines.Scan() {
 				said.WriteString(lines.Text() + "\n")
-				if strings.Contains(lines.Text(), `"msg":"listening"`) {
-					if err := c.Process.Signal(signal); err != nil {
-						t.Fatal(err)
-					}
+				next := syscall.Signal(0)
+				switch {
+				case strings.Contains(lines.Text(), `"msg":"listening"`):
+					next = syscall.SIGUSR1
+				case strings.Contains(lines.Text(), `"msg":"opening files anew"`):
+					next = signal
+				default:
+					continue
+				}
+				if err := c.Process.Signal(next); err != nil {
+					t.Fatal(err)
 				}
 			}
 			if err := c.Wait(); err != nil {
@@ -158,6 +165,23 @@ func TestPortInUse(t *testing.T) {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("does not say %q:\n%s", want, out)
 		}
+	}
+}
+
+// TestMetricsPortInUse checks that the setting is named, and that nothing is left of a process that did not start.
+func TestMetricsPortInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	block := fmt.Sprintf("telemetry {\n  metrics {\n    address = %q\n  }\n}\n", taken.Addr())
+	out, err := program(t, "run", configuration(t, "127.0.0.1:0", block)).CombinedOutput()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
+		t.Errorf("ended with %v", err)
+	}
+	if want := "weir: telemetry: metrics: address: listen tcp " + taken.Addr().String(); !strings.Contains(string(out), want) {
+		t.Errorf("does not say %q:\n%s", want, out)
 	}
 }
 

@@ -44,9 +44,10 @@ func run(path string, stderr io.Writer) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go obey(signals, process.Log, cancel, os.Exit)
+	go reopenAt(ctx, reopen, process)
 	stopTraces, err := startTraces(process)
 	if err == nil {
-		err = process.Run(ctx)
+		err = runWithMetrics(ctx, process)
 		stopTraces()
 	}
 	queue.close()
@@ -63,6 +64,19 @@ func obey(signals <-chan os.Signal, log *slog.Logger, stop func(), exit func(sta
 	stop()
 	<-signals
 	exit(1)
+}
+
+// reopenAt has the process open its files anew at each signal, until ctx is done.
+func reopenAt(ctx context.Context, signals <-chan os.Signal, process *pipeline.Process) {
+	for {
+		select {
+		case s := <-signals:
+			process.Log.Info("opening files anew", "signal", s.String())
+			process.Reopen()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // useProcessors has the number of processors follow that of the workers in use: a spare one would only wake threads for

@@ -46,6 +46,9 @@ func (r *Router) Greeting(ctx context.Context) (*protocol.Greeting, error) {
 	return pipeline.MergeGreetings(ctx, r.servers)
 }
 
+// Servers is pipeline.ServerLister's.
+func (r *Router) Servers() []*pipeline.Server { return r.servers }
+
 // Open connects the session to the server that has the fewest connections for its weight, or to the next one where
 // that refuses. A session that is reset stays on its connection.
 func (r *Router) Open(s *pipeline.Session) (pipeline.Handler, error) {
