@@ -174,6 +174,9 @@ func (a *assigner) add(name, scope string, begin, end int) bool {
 func (a *assigner) literal(i int) (value string, ok bool) {
 	it := a.at(i)
 	raw := a.text[it.start:it.end]
+	if len(raw) == 0 {
+		return "", false // @ alone
+	}
 	switch it.symbol {
 	case symName, symKeyword:
 		return a.name(i), true

@@ -74,7 +74,7 @@ func otherLiterals(text []byte, mode Mode) (other []byte) {
 		token := text[l.start:l.end]
 		replaced := ""
 		switch {
-		case s == symText && last == '@', len(token) == 0:
+		case last == '@', last == ':', len(token) == 0: // a name
 		case s == symText && (token[0] == '\'' || token[0] == '"'):
 			replaced = string(token[0]) + "it" + string(token[0]) + string(token[0]) + "s" + string(token[0]) + " "
 		case s == symText && token[0]|0x20 == 'n':

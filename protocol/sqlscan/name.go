@@ -5,7 +5,7 @@ func (s *Scanner) name() {
 	l := &s.lexer
 	last := s.last()
 	s.begin(symName, named|glued, last.traits&tight == 0)
-	first := classes[l.text[l.from]]
+	first := classes[l.text[l.start]]
 	variable := last.symbol == '@' // without quotes it would be read as a literal
 	if !l.inQuotes && l.word == 0 && (first == byteLetter || first == bytePrefix) && !variable && l.mode&(SJIS|GBK) == 0 {
 		s.buf = append(s.buf, l.text[l.from:l.to]...)
