@@ -24,7 +24,7 @@ missing() {
 	/usr/bin/python3 -c 'import cryptography' 2>/dev/null || echo python3-cryptography
 	command -v node >/dev/null || echo nodejs
 	command -v npm >/dev/null || echo npm
-	# Packages named prometheus bring promtool.
+	# promtool is in the same package.
 	command -v prometheus >/dev/null && command -v promtool >/dev/null || echo prometheus
 	# go test -race needs a C compiler.
 	command -v gcc >/dev/null || echo gcc libc6-dev

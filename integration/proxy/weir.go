@@ -37,6 +37,7 @@ type Config struct {
 	Servers []string // addresses of the servers of its connection router
 	Filters string   // HCL of the pipeline's filter blocks
 	Process string   // HCL of the process block's content
+	Metrics string   // address of its metrics, if any
 	More    string   // HCL of further blocks
 }
 
@@ -86,5 +87,8 @@ func (c Config) hcl(addr string) string {
 		fmt.Fprintf(&b, "\nprocess {\n%s\n}\n", c.Process)
 	}
 	b.WriteString(c.More)
+	if c.Metrics != "" {
+		fmt.Fprintf(&b, "\ntelemetry {\n  metrics {\n    address = %q\n  }\n}\n", c.Metrics)
+	}
 	return b.String()
 }
