@@ -1,0 +1,413 @@
+package traces
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
+	"github.com/weirproxy/weir/protocol"
+)
+
+// A collector takes spans over both protocols, and decodes them with the generated types.
+type collector struct {
+	collectorpb.UnimplementedTraceServiceServer
+
+	mu       sync.Mutex
+	requests []*collectorpb.ExportTraceServiceRequest
+	header   string // authorization of the last request
+	encoding string
+	answer   func() int // the status to answer with; nil: 200
+}
+
+func (c *collector) take(r *collectorpb.ExportTraceServiceRequest, header string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.header = header
+	if c.answer != nil {
+		if code := c.answer(); code != http.StatusOK {
+			return code
+		}
+	}
+	c.requests = append(c.requests, r)
+	return http.StatusOK
+}
+
+func (c *collector) spans() (all []*tracepb.Span) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.requests {
+		for _, rs := range r.ResourceSpans {
+			for _, ss := range rs.ScopeSpans {
+				all = append(all, ss.Spans...)
+			}
+		}
+	}
+	return all
+}
+
+func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body := io.Reader(r.Body)
+	c.encoding = r.Header.Get("Content-Encoding")
+	if c.encoding == "gzip" {
+		body, _ = gzip.NewReader(r.Body)
+	}
+	b, err := io.ReadAll(body)
+	request := &collectorpb.ExportTraceServiceRequest{}
+	if err == nil {
+		err = proto.Unmarshal(b, request)
+	}
+	if err != nil || r.URL.Path != "/v1/traces" {
+		http.Error(w, fmt.Sprint(err), http.StatusNotFound)
+		return
+	}
+	w.WriteHeader(c.take(request, r.Header.Get("Authorization")))
+}
+
+func (c *collector) Export(ctx context.Context, r *collectorpb.ExportTraceServiceRequest) (*collectorpb.ExportTraceServiceResponse, error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	if code := c.take(r, strings.Join(md.Get("authorization"), "")); code != http.StatusOK {
+		return nil, status.Error(codes.InvalidArgument, "not today")
+	}
+	return &collectorpb.ExportTraceServiceResponse{}, nil
+}
+
+// serveHTTP and serveGRPC start the collector and return its URL.
+func (c *collector) serveHTTP(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(c)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func (c *collector) serveGRPC(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := grpc.NewServer()
+	collectorpb.RegisterTraceServiceServer(s, c)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(s.Stop)
+	return "http://" + l.Addr().String()
+}
+
+// start starts an exporter.
+func start(t *testing.T, endpoint string, change func(*pipeline.TracesConfig)) (*Exporter, *pipelinetest.Log, func()) {
+	t.Helper()
+	log := &pipelinetest.Log{}
+	c := pipeline.TracesDefaults
+	c.Endpoint = endpoint
+	if change != nil {
+		change(&c)
+	}
+	p := &pipeline.Process{Telemetry: pipeline.TelemetryConfig{Traces: &c}, Log: slog.New(slog.NewTextHandler(log, nil))}
+	if err := p.Telemetry.Check(); err != nil {
+		t.Fatal(err)
+	}
+	e, err := Start(p, "1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := sync.OnceFunc(e.Stop)
+	t.Cleanup(stop)
+	return e, log, stop
+}
+
+// traced writes n traces of two spans each and flushes.
+func traced(t *testing.T, e *Exporter, n int) {
+	t.Helper()
+	w := e.writer()
+	tr := example(t, protocol.ComQuery, "SELECT 1", selectStatement())
+	for range n {
+		w.WriteTrace(tr)
+	}
+	w.Flush()
+}
+
+func TestExport(t *testing.T) {
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,service.name=not-this")
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=from the environment")
+	for _, tt := range []struct {
+		name   string
+		serve  func(*collector, *testing.T) string
+		change func(*pipeline.TracesConfig)
+	}{
+		{"http", (*collector).serveHTTP, func(*pipeline.TracesConfig) {}},
+		{"http, gzip", (*collector).serveHTTP, func(c *pipeline.TracesConfig) { c.Compression = "gzip" }},
+		{"grpc", (*collector).serveGRPC, func(c *pipeline.TracesConfig) { c.Protocol = "grpc" }},
+		{"grpc, gzip", (*collector).serveGRPC, func(c *pipeline.TracesConfig) { c.Protocol, c.Compression = "grpc", "gzip" }},
+		{"grpc, none", (*collector).serveGRPC, func(c *pipeline.TracesConfig) { c.Protocol, c.Compression = "grpc", "none" }},
+		{"headers", (*collector).serveHTTP, func(c *pipeline.TracesConfig) { c.Headers = []string{"Authorization: from the file"} }},
+		{"grpc, headers", (*collector).serveGRPC, func(c *pipeline.TracesConfig) {
+			c.Protocol, c.Headers = "grpc", []string{"authorization: from the file"}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &collector{}
+			e, log, stop := start(t, tt.serve(c, t), func(config *pipeline.TracesConfig) {
+				config.ServiceName = "weir-test"
+				tt.change(config)
+			})
+			traced(t, e, 1000) // some batches
+			stop()
+			all := c.spans()
+			if len(all) != 2000 || e.exported.Load() != 2000 || e.dropped.Load() != 0 || e.queued.Load() != 0 || e.waiting.Load() != 0 {
+				t.Fatalf("%d spans arrived; %d exported, %d dropped: %s", len(all), e.exported.Load(), e.dropped.Load(), log.String())
+			}
+			for i, s := range all {
+				if want := [2]string{"SPAN_KIND_SERVER", "SPAN_KIND_CLIENT"}[i%2]; s.Kind.String() != want || s.Name != "SELECT orders" {
+					t.Fatalf("span %d is %v", i, s)
+				}
+			}
+			want := "from the environment"
+			if strings.Contains(tt.name, "headers") {
+				want = "from the file"
+			}
+			if c.header != want {
+				t.Errorf("authorization is %q", c.header)
+			}
+			if strings.HasPrefix(tt.name, "http") && (c.encoding == "gzip") != strings.HasSuffix(tt.name, "gzip") {
+				t.Errorf("encoding is %q", c.encoding)
+			}
+			rs := c.requests[0].ResourceSpans[0]
+			var resource []string
+			for _, kv := range rs.Resource.Attributes {
+				resource = append(resource, kv.Key+"="+kv.Value.GetStringValue())
+			}
+			for _, want := range []string{"service.name=weir-test", "service.version=1.2.3", "deployment.environment.name=test"} {
+				if !slices.Contains(resource, want) {
+					t.Errorf("resource is %q", resource)
+				}
+			}
+			if scope := rs.ScopeSpans[0].Scope; scope.Name != "github.com/weirproxy/weir" || scope.Version != "1.2.3" {
+				t.Errorf("scope is %v", scope)
+			}
+		})
+	}
+}
+
+// await polls.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	pipelinetest.Eventually(t, ok, func() string { return "it is not so that " + what })
+}
+
+// A collector that comes late gets what has waited; while it is away, what waits too long is dropped and counted, and
+// that is said once.
+func TestCollectorAway(t *testing.T) {
+	for _, protocol := range []string{"http/protobuf", "grpc"} {
+		t.Run(protocol, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := l.Addr().String()
+			_ = l.Close()
+			e, log, _ := start(t, "http://"+address, func(c *pipeline.TracesConfig) {
+				c.Protocol, c.Timeout = protocol, 400*time.Millisecond
+			})
+			for i := range uint64(3) {
+				traced(t, e, 1)
+				await(t, "spans are dropped", func() bool { return e.dropped.Load() == 2*(i+1) })
+			}
+			await(t, "it is logged", func() bool { return strings.Count(log.String(), "cannot send spans") == 1 })
+
+			c := &collector{}
+			if l, err = net.Listen("tcp", address); err != nil {
+				t.Fatal(err)
+			}
+			if protocol == "grpc" {
+				s := grpc.NewServer()
+				collectorpb.RegisterTraceServiceServer(s, c)
+				go func() { _ = s.Serve(l) }()
+				t.Cleanup(s.Stop)
+			} else {
+				s := &http.Server{Handler: c, ReadHeaderTimeout: time.Minute}
+				go func() { _ = s.Serve(l) }()
+				t.Cleanup(func() { _ = s.Close() })
+			}
+			await(t, "spans arrive", func() bool {
+				traced(t, e, 1)
+				time.Sleep(20 * time.Millisecond)
+				return len(c.spans()) > 0
+			})
+			await(t, "it is logged", func() bool { return strings.Count(log.String(), "can be sent to the collector again") == 1 })
+			if strings.Count(log.String(), "cannot send spans") != 1 {
+				t.Error(log.String())
+			}
+		})
+	}
+}
+
+// A collector that does not answer holds nobody up: what does not fit the queue is dropped at once.
+func TestCollectorHangs(t *testing.T) {
+	asked, release := make(chan struct{}, 100), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		asked <- struct{}{}
+		<-release
+	}))
+	defer s.Close()
+	defer close(release)
+	e, log, stop := start(t, s.URL, func(c *pipeline.TracesConfig) { c.Queue, c.Timeout = 1<<20, 300*time.Millisecond })
+	traced(t, e, 1)
+	<-asked
+	before := time.Now()
+	traced(t, e, 10_000) // some ten megabytes
+	if took := time.Since(before); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if e.dropped.Load() < 10_000 || e.queued.Load() > 1<<20 {
+		t.Errorf("%d dropped, %d bytes queued", e.dropped.Load(), e.queued.Load())
+	}
+	await(t, "it is logged", func() bool { return strings.Contains(log.String(), "cannot send spans") })
+	before = time.Now()
+	stop()
+	if took := time.Since(before); took > stopFailingFor+time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+	if e.dropped.Load() != 20_002 || e.exported.Load() != 0 || e.queued.Load() != 0 {
+		t.Errorf("%d dropped, %d exported", e.dropped.Load(), e.exported.Load())
+	}
+}
+
+// What the collector refuses is dropped without another try; one that is busy is asked again.
+func TestCollectorRefuses(t *testing.T) {
+	tries := 0
+	c := &collector{answer: func() int {
+		tries++
+		return http.StatusBadRequest
+	}}
+	e, log, _ := start(t, c.serveHTTP(t), nil)
+	traced(t, e, 1)
+	await(t, "spans are dropped", func() bool { return e.dropped.Load() == 2 })
+	await(t, "it is logged", func() bool { return strings.Contains(log.String(), "400 Bad Request") })
+	c.mu.Lock()
+	if tries != 1 {
+		t.Errorf("%d tries", tries)
+	}
+	c.answer = func() int {
+		if tries++; tries == 2 {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	}
+	c.mu.Unlock()
+	traced(t, e, 1)
+	await(t, "spans arrive", func() bool { return len(c.spans()) == 2 })
+	if e.dropped.Load() != 2 {
+		t.Errorf("%d dropped", e.dropped.Load())
+	}
+}
+
+func TestCollectorOverGRPCRefuses(t *testing.T) {
+	c := &collector{answer: func() int { return http.StatusBadRequest }}
+	e, log, _ := start(t, c.serveGRPC(t), func(c *pipeline.TracesConfig) { c.Protocol = "grpc" })
+	traced(t, e, 1)
+	await(t, "it is logged", func() bool { return strings.Contains(log.String(), "not today") })
+	if e.dropped.Load() != 2 {
+		t.Errorf("%d dropped", e.dropped.Load())
+	}
+}
+
+func TestWithPath(t *testing.T) {
+	for endpoint, want := range map[string]string{
+		"http://c:4318": "http://c:4318/v1/traces", "http://c:4318/": "http://c:4318/v1/traces",
+		"https://c/otlp/v1/traces": "https://c/otlp/v1/traces",
+	} {
+		if got := withPath(endpoint); got != want {
+			t.Errorf("%s: %s", endpoint, got)
+		}
+	}
+}
+
+// BenchmarkExport is all it takes to write two spans and send them over HTTP, in processor time of this goroutine and
+// the exporter's; a receiver in the same process is left out by its being a socket that is only read from.
+func BenchmarkExport(b *testing.B) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go swallow(c)
+		}
+	}()
+	c := pipeline.TracesDefaults
+	c.Endpoint, c.Queue = "http://"+l.Addr().String(), maxQueue
+	p := &pipeline.Process{Telemetry: pipeline.TelemetryConfig{Traces: &c}, Log: slog.New(slog.DiscardHandler)}
+	e, err := Start(p, "1.2.3")
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := e.writer()
+	tr := example(b, protocol.ComQuery, "SELECT 1", selectStatement())
+	b.ReportAllocs()
+	for b.Loop() {
+		w.WriteTrace(tr)
+	}
+	w.Flush()
+	e.Stop()
+	if e.dropped.Load() > 0 {
+		b.Logf("%d of %d spans were dropped", e.dropped.Load(), e.dropped.Load()+e.exported.Load())
+	}
+}
+
+const maxQueue = 1 << 30
+
+// swallow answers every request of a connection without decoding it.
+func swallow(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	buf := make([]byte, 1<<20)
+	left := 0
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		for b := buf[:n]; len(b) > 0; {
+			if left == 0 {
+				head, rest, ok := bytes.Cut(b, []byte("\r\n\r\n"))
+				if !ok {
+					return
+				}
+				_, after, _ := strings.Cut(string(head), "Content-Length: ")
+				_, _ = fmt.Sscan(after, &left)
+				b = rest
+			}
+			take := min(left, len(b))
+			left -= take
+			b = b[take:]
+			if left == 0 {
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			}
+		}
+	}
+}
