@@ -12,7 +12,9 @@ import (
 //
 // It looks at the chunks, never at the rows in them, and allocates only for a reply that is an error.
 type Watch struct {
-	w ReplyWriter
+	w     ReplyWriter
+	outer *Watch    // w, where that is one
+	now   time.Time // what an inner one has just read from the clock, while it passes a chunk on
 
 	// Start is when Reset was called, at the arrival of the command.
 	Start time.Time
@@ -42,12 +44,16 @@ type Watch struct {
 }
 
 // Reset forgets the last reply and takes the time. The next reply goes to w.
-func (h *Watch) Reset(w ReplyWriter) { *h = Watch{w: w, Start: time.Now()} }
+func (h *Watch) Reset(w ReplyWriter) {
+	outer, _ := w.(*Watch)
+	*h = Watch{w: w, outer: outer, Start: time.Now()}
+}
 
 // WriteReply counts p and passes it on.
 func (h *Watch) WriteReply(p *protocol.Chunk) error {
+	var now time.Time
 	if h.Bytes == 0 || p.Final {
-		h.stamp(p.Final)
+		now = h.stamp(p.Final)
 	}
 	h.Bytes += uint64(len(p.Data))
 	if p.Server != "" {
@@ -63,18 +69,30 @@ func (h *Watch) WriteReply(p *protocol.Chunk) error {
 			h.decode(p)
 		}
 	}
-	return h.w.WriteReply(p)
+	if h.outer == nil || now.IsZero() {
+		return h.w.WriteReply(p)
+	}
+	h.outer.now = now // the next watch need not read the clock again
+	err := h.outer.WriteReply(p)
+	h.outer.now = time.Time{}
+	return err
 }
 
-// stamp takes the time of the first and the last chunk only: a clock costs as much as all other counting.
-func (h *Watch) stamp(final bool) {
-	d := max(time.Since(h.Start), 1)
+// stamp takes the time of the first and the last chunk only: a clock costs as much as all other counting. It returns the
+// time.
+func (h *Watch) stamp(final bool) time.Time {
+	now := h.now
+	if now.IsZero() {
+		now = h.Start.Add(time.Since(h.Start))
+	}
+	d := max(now.Sub(h.Start), 1)
 	if h.First == 0 {
 		h.First = d
 	}
 	if final {
 		h.Last, h.Done = d, true
 	}
+	return now
 }
 
 // decode reads what a packet says that answers a command. What it cannot read it leaves out: judging a server's

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -160,5 +161,34 @@ func BenchmarkWatch(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+	}
+}
+
+// A watch before another one has its times, as seen from its own start.
+func TestWatchesShareTheClock(t *testing.T) {
+	var outer, inner pipeline.Watch
+	outer.Reset(&lastWriter{})
+	time.Sleep(2 * time.Millisecond)
+	inner.Reset(&outer)
+	for _, p := range resultSet() {
+		time.Sleep(time.Millisecond)
+		if err := inner.WriteReply(&p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ahead := inner.Start.Sub(outer.Start)
+	if outer.First-inner.First != ahead || outer.Last-inner.Last != ahead {
+		t.Errorf("first %v and %v, last %v and %v, begun %v apart", outer.First, inner.First, outer.Last, inner.Last, ahead)
+	}
+	if inner.Last-inner.First < 4*time.Millisecond || inner.First < time.Millisecond {
+		t.Errorf("first after %v, last after %v", inner.First, inner.Last)
+	}
+	// One that is written to by itself reads the clock.
+	inner.Reset(&outer)
+	outer.Reset(&lastWriter{})
+	time.Sleep(time.Millisecond)
+	p := with(okPacket(0, 0), true)
+	if err := outer.WriteReply(&p); err != nil || outer.Last < time.Millisecond {
+		t.Errorf("last after %v, %v", outer.Last, err)
 	}
 }
