@@ -1,8 +1,6 @@
 package sqlscan
 
-import (
-	"strings"
-)
+import "strings"
 
 // An Assignment is one of a SET statement's.
 type Assignment struct {
@@ -118,25 +116,12 @@ func (a *assigner) variable(i int) string {
 
 // system reads a system variable and its value.
 func (a *assigner) system(scope string) bool {
-	name := ""
-	for {
-		part := a.name(a.i)
-		if part == "" {
-			return false
-		}
-		name += strings.ToLower(part)
-		a.i++
-		if a.at(a.i).symbol != '.' {
-			break
-		}
-		name += "."
-		a.i++
-	}
-	if !a.assigns(a.i) {
+	name, next := a.target(a.i)
+	if name == "" || !a.assigns(next) {
 		return false
 	}
-	a.i++
-	return a.value(name, scope)
+	a.i = next + 1
+	return a.value(strings.ToLower(name), scope)
 }
 
 // value reads a value, up to the comma behind it.

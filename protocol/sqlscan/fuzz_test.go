@@ -13,10 +13,10 @@ var fuzzModes = []Mode{
 func addSeeds(f *testing.F) {
 	f.Helper()
 	for i, c := range scanTests {
-		f.Add([]byte(c.text), uint8(i)) //nolint:gosec // few
+		f.Add([]byte(c.text), uint8(i))
 	}
 	for i, c := range describeTests {
-		f.Add([]byte(c.text), uint8(i)) //nolint:gosec // few
+		f.Add([]byte(c.text), uint8(i))
 	}
 }
 

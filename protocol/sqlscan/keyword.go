@@ -100,7 +100,7 @@ func (w *words) add(entry string, t traits) {
 	for w.slots[h] != 0 {
 		h = (h + 1) % uint64(len(w.slots))
 	}
-	w.slots[h] = uint16(len(w.all)) //nolint:gosec // there are a thousand
+	w.slots[h] = uint16(len(w.all))
 }
 
 // mark gives a trait to all spellings of some keywords.
@@ -157,7 +157,7 @@ func ends(text []byte, start, end int) (first, last uint64) {
 		return binary.LittleEndian.Uint64(text[start:]) &^ lower, binary.LittleEndian.Uint64(text[end-8:]) &^ lower
 	}
 	if start+8 <= len(text) {
-		return binary.LittleEndian.Uint64(text[start:]) &^ lower & (1<<(8*uint(n)) - 1), 0 //nolint:gosec // n < 8
+		return binary.LittleEndian.Uint64(text[start:]) &^ lower & (1<<(8*uint(n)) - 1), 0
 	}
 	for i := end - 1; i >= start; i-- {
 		first = first<<8 | uint64(text[i]&^0x20)
@@ -166,7 +166,7 @@ func ends(text []byte, start, end int) (first, last uint64) {
 }
 
 func hashWord(first, last uint64, n int) uint64 {
-	h := (first ^ last*0x9e3779b97f4a7c15 ^ uint64(n)) * 0xff51afd7ed558ccd //nolint:gosec // n is a length
+	h := (first ^ last*0x9e3779b97f4a7c15 ^ uint64(n)) * 0xff51afd7ed558ccd
 	return h >> 52
 }
 

@@ -145,11 +145,30 @@ func (l *lexer) nextAfter() (s symbol, ok bool) {
 
 // name reads an unquoted name or a keyword.
 func (l *lexer) name(i int) symbol {
-	s := l.plainName(i)
-	if l.word == 0 || l.after == afterName {
-		return s
+	t := l.text
+	end := i + 1
+	if l.mode&(SJIS|GBK) != 0 {
+		end = l.nameEnd(i)
+	} else {
+		for end < len(t) && inName[t[end]] {
+			end++
+		}
 	}
-	t := l.words.all[l.word-1].traits
+	l.from, l.to, l.inQuotes = i, end, false
+	l.word = l.words.lookup(t, i, end)
+	l.end, l.pos = end, end
+	if end+1 < len(t) && t[end] == '.' && inName[t[end+1]] {
+		l.after = afterName
+		return symName
+	}
+	if l.word == 0 {
+		return symName
+	}
+	return l.keyword(l.words.all[l.word-1].traits)
+}
+
+// keyword returns the symbol for what reads like a keyword.
+func (l *lexer) keyword(t traits) symbol {
 	switch {
 	case t&introducer != 0:
 		return symIntroducer

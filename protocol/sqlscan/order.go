@@ -26,7 +26,7 @@ func (s *Scanner) operand(last token) {
 }
 
 // level is the bit of orders for the current depth. Unbalanced parentheses give some bit, or none.
-func (s *Scanner) level() uint64 { return 1 << (uint(s.depth) & 63) } //nolint:gosec // any bit is good
+func (s *Scanner) level() uint64 { return 1 << (uint(s.depth) & 63) }
 
 // open notes an opening parenthesis. Those of ROLLUP(1, 2) hold columns too.
 func (s *Scanner) open() {

@@ -72,7 +72,7 @@ func (s *Scanner) drop(n int) {
 
 // begin begins a token, with a space before it if there is to be one.
 func (s *Scanner) begin(symbol symbol, traits traits, space bool) {
-	s.tokens = append(s.tokens, token{offset: int32(len(s.buf)), symbol: symbol, traits: traits}) //nolint:gosec // below 2 GiB
+	s.tokens = append(s.tokens, token{offset: int32(len(s.buf)), symbol: symbol, traits: traits})
 	if space && len(s.buf) > 0 {
 		s.buf = append(s.buf, ' ')
 	}
