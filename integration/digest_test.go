@@ -26,6 +26,7 @@ func TestDigestsAreTheServers(t *testing.T) {
 	t.Run("mysql", func(t *testing.T) {
 		d := newDigester(t, require(t, sharedMySQL), server.User, server.Password)
 		compareDigests(t, "mysql", all, func(t *testing.T, s corpusStatement) (digest, text string) {
+			t.Helper()
 			if s.prepared() {
 				return d.observe(t, s)
 			}
@@ -52,6 +53,7 @@ type digested struct {
 func compareDigests(t *testing.T, family string, all []corpusStatement,
 	ask func(*testing.T, corpusStatement) (digest, text string),
 ) {
+	t.Helper()
 	var scanner sqlscan.Scanner
 	var known []digested
 	for i, s := range all {

@@ -33,8 +33,10 @@ func TestFactsOfBoth(t *testing.T) {
 		{"SELECT 1", " |  | "},
 		{"SELECT * FROM t", "t | * | "},
 		{"SELECT t.*, u.a FROM t, db.u", "t db.u | t.* u.a | "},
-		{"SELECT o.id, c.name FROM orders AS o JOIN customers c ON c.id = o.customer_id",
-			"customers orders | customers.id customers.name orders.customer_id orders.id | "},
+		{
+			"SELECT o.id, c.name FROM orders AS o JOIN customers c ON c.id = o.customer_id",
+			"customers orders | customers.id customers.name orders.customer_id orders.id | ",
+		},
 		{"SELECT O.id FROM orders o", "orders | orders.id | "},
 		{"SELECT db.t.a FROM db.t", "db.t | db.t.a | "},
 		{"SELECT x.a FROM t x WHERE EXISTS (SELECT 1 FROM u x WHERE x.a = 1)", "t u | x.a | "},

@@ -1,5 +1,7 @@
 package sqlscan
 
+import "bytes"
+
 // Code appends to dst what of a text a parser should see that knows neither the server's comments nor the session's
 // settings: no comments and no hints, but what is in executable comments; an empty string for each string, whatever was
 // in it; names in back-ticks where they were quoted; no character sets before strings. A canonical text is read too, but
@@ -11,16 +13,24 @@ func Code(dst, text []byte, mode Mode) (code []byte, flags Flags) {
 	end := 0 // of the last token
 	for {
 		s := l.next()
-		if s == symHints {
+		switch s {
+		case symHints:
 			for s != symHintsEnd && s != symEnd {
 				s = l.next()
 			}
 			continue
-		}
-		if s == symEnd {
+		case symIntroducer:
+			continue
+		case symEllipsis: // more of the same: one is enough
+			if n := len(dst); n > begin && dst[n-1] == ',' {
+				dst = dst[:begin+len(bytes.TrimRight(dst[begin:n-1], " "))]
+				end = 0
+				continue
+			}
+		case symEnd:
 			return dst, l.flags
 		}
-		if l.start > end && len(dst) > begin {
+		if len(dst) > begin && (l.start > end || apart(dst[len(dst)-1], s)) {
 			dst = append(dst, ' ')
 		}
 		end = l.pos
@@ -28,16 +38,23 @@ func Code(dst, text []byte, mode Mode) (code []byte, flags Flags) {
 	}
 }
 
+// apart reports whether a token must not follow a byte at once: two dashes may become a comment, two strings one, and n
+// and a string one.
+func apart(b byte, s symbol) bool {
+	switch s {
+	case '-':
+		return b == '-'
+	case symText, symNumber, symName, symKeyword, symEllipsis:
+		return b == '\'' || b == '`' || b == '\\' || inName[b]
+	}
+	return false
+}
+
 // appendCode appends the last token.
 func (l *lexer) appendCode(dst []byte, s symbol) []byte {
 	token := l.text[l.start:l.pos]
 	switch s {
-	case symIntroducer:
-		return dst
-	case symEllipsis: // more of the same: one is enough
-		if n := len(dst); n > 1 && dst[n-2] == ',' && dst[n-1] == ' ' {
-			return dst[:n-2]
-		}
+	case symEllipsis:
 		return append(dst, '?')
 	case symText, symNumber:
 		if len(token) > 1 && (token[len(token)-1] == '\'' || token[len(token)-1] == '"' || token[0] == '$') {
