@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,6 +180,30 @@ func TestFigures(t *testing.T) {
 		}
 		return t.Failed() || cmp.Equal(want, got)
 	}, func() string { return "-want +got:\n" + cmp.Diff(want, got) })
+}
+
+// Every figure of Weir's own is in the manual.
+func TestFiguresAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/telemetry.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, answering(t), pipeline.MetricsConfig{})
+	c := s.Session()
+	for range 500 { // so that some are timed
+		c.Run(t, pt.Query("q"), pt.ExpectOK())
+	}
+	_, _, body := s.get("/metrics", "text/plain")
+	found := 0
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE ((?:weir|db)_\w+) `).FindAllStringSubmatch(body, -1) {
+		found++
+		if !strings.Contains(string(page), "`"+m[1]+"`") {
+			t.Errorf("docs/telemetry.md does not have %s", m[1])
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d figures were found", found)
+	}
 }
 
 // TestFormats: text, OpenMetrics, and protocol buffers with native histograms, each by what the client can read.
