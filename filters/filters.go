@@ -4,6 +4,7 @@ package filters
 import (
 	"github.com/weirproxy/weir/filters/querylog"
 	"github.com/weirproxy/weir/filters/regex"
+	"github.com/weirproxy/weir/filters/top"
 	"github.com/weirproxy/weir/filters/tee"
 	"github.com/weirproxy/weir/pipeline"
 )
@@ -13,4 +14,5 @@ var All = []pipeline.Kind[pipeline.Filter]{
 	querylog.Kind,
 	regex.Kind,
 	tee.Kind,
+	top.Kind,
 }
