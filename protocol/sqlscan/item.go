@@ -12,7 +12,7 @@ type item struct {
 	depth      int // of parentheses around it
 }
 
-// items reads all tokens of a text.
+// items reads all tokens of a text but those of optimizer hints.
 func items(text []byte, mode Mode) (all []item, flags Flags) {
 	var l lexer
 	l.reset(text, mode)
@@ -20,6 +20,12 @@ func items(text []byte, mode Mode) (all []item, flags Flags) {
 	depth := 0
 	for {
 		s := l.next()
+		if s == symHints {
+			for s != symHintsEnd && s != symEnd {
+				s = l.next()
+			}
+			continue
+		}
 		if s == symEnd {
 			return all, l.flags
 		}

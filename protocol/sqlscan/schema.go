@@ -49,6 +49,9 @@ func (s *statement) schemaOf(v verb, kind string, temporary bool) verb {
 			v.effects |= s.selectEffects()
 		}
 	case "USER", "ROLE", "SERVER":
+		return v // what follows is accounts, or nothing that is stored in schemas
+	case "SPATIAL": // a reference system
+		v.operation = join(v.operation, "REFERENCE", "SYSTEM")
 		return v
 	}
 	if temporary {

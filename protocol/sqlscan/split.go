@@ -9,6 +9,9 @@ type splitter struct {
 	last    string // keyword, "" if the last token was none
 	symbol  symbol // the last
 	started int    // statements
+
+	declares bool // it began with DECLARE, and its BEGIN is yet to come
+	loops    bool // there was a FOR that begins a loop if a name follows
 }
 
 // next takes the next token, and reports whether it ends a statement.
@@ -24,13 +27,14 @@ func (p *splitter) next(s symbol, word string) (ends bool) {
 	switch {
 	case p.body:
 		p.block(s, word)
-	case word != "":
-		p.body = p.mayHaveBody(word)
-		if p.body {
-			p.block(s, word)
-		}
-	case s == ':' && p.tokens == 1:
+	case p.tokens == 1 && p.first == "BEGIN" && word != "WORK": // BEGIN NOT ATOMIC, and Oracle's BEGIN
+		p.body = true
+		p.depth++
+	case p.tokens == 1 && s == ':':
 		p.body = true // a label
+	case word != "" && p.mayHaveBody(word):
+		p.body = true
+		p.block(s, word)
 	}
 	p.tokens++
 	p.last, p.symbol = word, s
@@ -42,11 +46,12 @@ func (p *splitter) mayHaveBody(word string) bool {
 	switch word {
 	case "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE":
 		return p.first == "CREATE" || p.first == "ALTER"
-	case "CASE", "IF", "LOOP", "WHILE", "REPEAT", "FOR", "DECLARE":
+	case "CASE", "IF", "LOOP", "WHILE", "REPEAT", "FOR":
 		return p.tokens == 0
-	case "NOT":
-		if p.tokens == 1 && p.first == "BEGIN" { // BEGIN NOT ATOMIC
+	case "DECLARE":
+		if p.tokens == 0 {
 			p.depth++
+			p.declares = true
 			return true
 		}
 	}
@@ -55,19 +60,31 @@ func (p *splitter) mayHaveBody(word string) bool {
 
 // block counts what has an END.
 func (p *splitter) block(s symbol, word string) {
+	if s == symName && p.loops {
+		p.depth++
+	}
+	p.loops = false
 	if s != symKeyword || p.last == "END" || p.last == "XA" {
 		return
 	}
 	switch word {
-	case "BEGIN", "CASE":
+	case "BEGIN":
+		if !p.declares {
+			p.depth++
+		}
+		p.declares = false
+	case "CASE":
 		p.depth++
 	case "LOOP", "WHILE", "REPEAT", "IF":
 		if p.atStatement() || p.afterHeader() {
 			p.depth++
 		}
 	case "FOR":
-		if p.atStatement() {
+		switch {
+		case p.atStatement():
 			p.depth++
+		case p.afterHeader():
+			p.loops = true
 		}
 	case "END":
 		p.depth = max(p.depth-1, 0)

@@ -203,7 +203,7 @@ func (m *summary) clause(s *statement, i, bit, lists int) (expect bool, more int
 		return true, lists | bit
 	case "DELETE":
 		m.word(word)
-		return s.word(i+1+s.skip(i+1, "LOW_PRIORITY", "QUICK", "IGNORE")) != "FROM", lists | bit
+		return s.word(i+1+s.skip(i+1, "LOW_PRIORITY", "QUICK", "IGNORE", "HISTORY")) != "FROM", lists | bit
 	case "LOAD":
 		if i == 0 {
 			m.word(join(word, s.word(1)))

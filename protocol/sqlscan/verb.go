@@ -113,6 +113,9 @@ func (s *statement) verb() verb {
 	if s.at(0).symbol == '(' {
 		return s.query(0)
 	}
+	if first == "BEGIN" && len(s.items) > 1 && s.word(1) != "WORK" && s.word(1) != "NOT" {
+		return verb{class: Compound, effects: s.effects(1), operation: first, object: 1} // as Oracle has it
+	}
 	if s.at(1).symbol == ':' {
 		return verb{class: Compound, effects: s.effects(2), operation: s.word(2), object: 3} // a label
 	}
