@@ -18,7 +18,7 @@ var digestExceptions = []digestException{
 		texts: []string{
 			"SELECT * FROM t WHERE a IN (x'41')", "INSERT INTO t VALUES (x'41')", "INSERT INTO t VALUES (x'41'),(x'42')",
 			"SELECT x'41'", "SELECT X'41'", "SELECT x''", "SELECT x'4142'", "SELECT _latin1 x'41'", "SELECT x'41', x'42'",
-			"XA START x'41'",
+			"XA START x'41'", "SELECT x'41''a'",
 		},
 	},
 	{

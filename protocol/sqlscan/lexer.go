@@ -71,11 +71,10 @@ func (l *lexer) next() symbol {
 			return l.name(i)
 		case bytePrefix:
 			if l.at(i+1) == '\'' {
-				s := symText
-				if b|0x20 != 'n' {
-					s = symNumber
+				if b|0x20 == 'n' {
+					return l.token(symText, l.quoted(i+1))
 				}
-				return l.token(s, l.quoted(i+1))
+				return l.token(symNumber, l.quotedDigits(i+1))
 			}
 			return l.name(i)
 		case byteDigit:

@@ -60,6 +60,16 @@ func (l *lexer) quotedPairs(i int, quote byte) int {
 	return len(t)
 }
 
+// quotedDigits returns where the digits of x'41' end whose quote is at i. Quotes are not doubled there.
+func (l *lexer) quotedDigits(i int) int {
+	n := bytes.IndexByte(l.text[i+1:], '\'')
+	if n < 0 {
+		l.flags |= Incomplete
+		return len(l.text)
+	}
+	return i + 1 + n + 1
+}
+
 // quotedName reads a quoted name.
 func (l *lexer) quotedName(i int) symbol {
 	t := l.text
