@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -139,6 +140,7 @@ func (d timedWriter) WriteReply(p *protocol.Chunk) error {
 // busy passes the time.
 func busy(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); {
+		runtime.Gosched()
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // its handlers are used; nobody serves the mux it registers them with by itself
+	"net/http/pprof"
 	"strings"
 	"time"
 
