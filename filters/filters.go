@@ -4,8 +4,8 @@ package filters
 import (
 	"github.com/weirproxy/weir/filters/querylog"
 	"github.com/weirproxy/weir/filters/regex"
-	"github.com/weirproxy/weir/filters/top"
 	"github.com/weirproxy/weir/filters/tee"
+	"github.com/weirproxy/weir/filters/top"
 	"github.com/weirproxy/weir/pipeline"
 )
 

@@ -3,12 +3,14 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/weirproxy/weir/integration/process"
 	"github.com/weirproxy/weir/integration/proxy"
 	"github.com/weirproxy/weir/integration/server"
 	"github.com/weirproxy/weir/protocol"
@@ -41,8 +43,12 @@ func TestTop(t *testing.T) {
 		t.Run(family.name, func(t *testing.T) {
 			s := require(t, family.start)
 			dir := t.TempDir()
+			metrics, err := process.FreeAddress()
+			if err != nil {
+				t.Fatal(err)
+			}
 			weir := startWeir(t, proxy.Config{
-				Servers: []string{s.Addr},
+				Servers: []string{s.Addr}, Metrics: metrics,
 				Filters: fmt.Sprintf("  filter \"top\" {\n    path   = %q\n    report = %q\n    count  = 5\n  }",
 					filepath.Join(dir, "session"), filepath.Join(dir, "report.json")),
 			})
@@ -75,10 +81,19 @@ func TestTop(t *testing.T) {
 			if family.name == "mariadb" {
 				topCommandLine(t, weir.Addr)
 			}
+			status, page := get(t, "http://"+metrics+"/pipelines/main/filter-top/top")
 			if err := weir.Stop(); err != nil {
 				t.Fatal(err)
 			}
-			checkTopReport(t, filepath.Join(dir, "report.json"))
+			if status != http.StatusOK {
+				t.Fatalf("the page is answered with status %d, %s", status, page)
+			}
+			checkTopReport(t, []byte(page))
+			report, err := os.ReadFile(filepath.Join(dir, "report.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkTopReport(t, report)
 			checkSessionReport(t, dir)
 		})
 	}
@@ -96,12 +111,8 @@ func topCommandLine(t *testing.T, addr string) {
 	}
 }
 
-func checkTopReport(t *testing.T, path string) {
+func checkTopReport(t *testing.T, text []byte) {
 	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var r topReport
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)

@@ -483,7 +483,7 @@ func BenchmarkServe(b *testing.B) {
 	}{
 		{"no rule may match", "(?i)from secret", "from public", point},
 		{"no rule may match 14 KB", "(?i)from secret", "from public", insert},
-		{"a word matches", "(?i)from secret", "from public", "SELECT c FROM sbtest1 WHERE id=4711"},
+		{"only its word matches", `(?i)\bfrom\s+secret\b`, "from public", "SELECT secret FROM sbtest1 WHERE id=4711"},
 		{"no word to look for", `\d{9}`, "x", point},
 		{"changed", "(?i)from sbtest1", "from sbtest2", point},
 		{"changed with a group", `(?i)from (\w+)`, "from x.$1", point},

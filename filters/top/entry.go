@@ -12,7 +12,7 @@ import (
 
 const (
 	// accuracy is the relative error of quantiles. With it, maxBins reach over almost nine powers of ten, from a
-	// microsecond to a quarter of an hour; beyond that the shortest times become one.
+	// microsecond to ten minutes; beyond that the shortest times become one.
 	accuracy = 0.02
 	maxBins  = 512
 	// maxCanonical is how much of a canonical text is kept.
