@@ -1,5 +1,7 @@
 package sqlscan
 
+import "bytes"
+
 // A token is one of the canonical text.
 type token struct {
 	offset int32 // where it begins, with the space before it
@@ -106,25 +108,31 @@ func (s *Scanner) keyword() {
 	s.buf = append(s.buf, k.text...)
 }
 
-// nullIsLiteral reports whether NULL, read next, would be a literal: not in IS NOT NULL, and not in what a column is
-// declared with.
+// nullIsLiteral reports whether NULL, read next, would be a literal: not in IS NOT NULL, not in NULL ON NULL, and not
+// in what a column is declared with.
 func (s *Scanner) nullIsLiteral() bool {
 	last := s.last()
 	if last.traits&isNot != 0 {
 		return s.back(2).traits&literalNull != 0
+	}
+	if s.back(2).traits&isNull != 0 && bytes.HasSuffix(s.buf, []byte("NULL ON")) {
+		return false // of JSON's functions
 	}
 	return last.traits&literalNull != 0
 }
 
 // number adds a number. Signs before it are part of it where the server takes them so.
 func (s *Scanner) number() {
+	negative := false
 	for {
-		if last := s.last().symbol; last != '-' && last != '+' || s.back(2).traits&startsExpr == 0 {
+		last := s.last().symbol
+		if last != '-' && last != '+' || s.back(2).traits&startsExpr == 0 {
 			break
 		}
+		negative = negative || last == '-'
 		s.drop(1)
 	}
-	if s.orders != 0 && s.ordinal() {
+	if s.orders != 0 && !negative && s.ordinal() {
 		return
 	}
 	s.value()

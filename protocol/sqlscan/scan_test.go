@@ -29,6 +29,7 @@ var scanTests = []struct {
 	{text: "SELECT 1a, `1e`, 1e, 1e+, t.1a, t.5", canonical: "SELECT `1a`, `1e`, `1e`, `1e` +, t.`1a`, t.`5`"},
 	{text: "SELECT NULL, a IS NULL, a IS NOT NULL, NOT NULL, a = NULL", canonical: "SELECT ?, a IS NULL, a IS NOT NULL, NOT ?, a = ?"},
 	{text: "CREATE TABLE t (a INT NOT NULL DEFAULT -1, b INT NULL)", canonical: "CREATE TABLE t(a INT NOT NULL DEFAULT ?, b INT NULL)"},
+	{text: "SELECT JSON_ARRAYAGG(a NULL ON NULL), a IS NULL AND NULL", canonical: "SELECT JSON_ARRAYAGG(a NULL ON NULL), a IS NULL AND ?"},
 	{text: "SELECT TRUE, FALSE", canonical: "SELECT TRUE, FALSE"},
 	{text: `SELECT \N`, mode: MariaDB, canonical: "SELECT ?"},
 	{text: "SELECT $$it's$$, $tag$ $$ ' $tag$, $x", canonical: "SELECT ?, ..., `$x`"},
