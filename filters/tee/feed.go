@@ -18,6 +18,7 @@ type feed struct {
 	watch   watch
 	command pipeline.Command
 	body    sent
+	scratch []byte
 }
 
 // Next is pipeline.Feed's.
@@ -40,6 +41,10 @@ func (d *feed) Next() (*pipeline.Command, pipeline.ReplyWriter) {
 			return nil, nil
 		}
 		l.counts.statements.Add(-1)
+		if d.needless(it) {
+			l.queue.put(it)
+			continue
+		}
 		if d.load(it) {
 			d.current = it
 			return &d.command, &d.watch
@@ -48,6 +53,11 @@ func (d *feed) Next() (*pipeline.Command, pipeline.ReplyWriter) {
 		l.part("its branch cannot take a " + protocol.CommandName(it.com))
 		l.queue.put(it)
 	}
+}
+
+// needless reports whether a command says nothing to the branch, where a statement is not prepared.
+func (d *feed) needless(it *item) bool {
+	return it.slot != nil && it.slot.state == slotText && (it.com == protocol.ComStmtClose || it.com == protocol.ComStmtReset)
 }
 
 // load makes the command of an item. It reports false where the branch cannot take it.
@@ -72,6 +82,9 @@ func (d *feed) translate(it *item) (data []byte, ok bool) {
 		return nil, false
 	}
 	if sl := it.slot; sl != nil && it.com != protocol.ComStmtPrepare {
+		if sl.state == slotText && it.com == protocol.ComStmtExecute {
+			return d.asText(sl, caps), true
+		}
 		if sl.state != slotReady || len(it.data) < protocol.HeaderSize+5 {
 			return nil, false
 		}
@@ -87,6 +100,17 @@ func (d *feed) translate(it *item) (data []byte, ok bool) {
 		return withoutAttrs(it)
 	}
 	return it.data, true
+}
+
+// asText makes a COM_QUERY of the execution of a statement without parameters.
+func (d *feed) asText(sl *slot, caps protocol.Capability) []byte {
+	b := append(d.scratch[:0], 0, 0, 0, 0, protocol.ComQuery)
+	if caps.Has(protocol.ClientQueryAttributes) {
+		b = append(b, 0, 1) // none, in one set
+	}
+	d.scratch = append(b, sl.text...)
+	protocol.PutHeader(d.scratch, len(d.scratch)-protocol.HeaderSize, 0)
+	return d.scratch
 }
 
 // withoutAttrs takes out the query attributes, which the branch's servers do not know.
@@ -119,13 +143,7 @@ func (d *feed) settle() {
 	l.counts.sent.Add(1)
 	switch it.com {
 	case protocol.ComStmtPrepare:
-		it.slot.state = slotMissing
-		if h.prepared {
-			it.slot.state, it.slot.id = slotReady, h.id
-			if it.slot.orphan {
-				d.orphan = it.slot
-			}
-		}
+		d.learn(it)
 	case protocol.ComStmtExecute, protocol.ComStmtBulkExecute, protocol.ComStmtReset:
 		it.slot.long = nil
 	}
@@ -138,6 +156,25 @@ func (d *feed) settle() {
 		}
 	}
 	l.queue.put(it)
+}
+
+// erUnsupportedPS is MySQL's refusal to prepare statements that MariaDB prepares, BEGIN for one.
+const erUnsupportedPS = 1295
+
+// learn notes what has become of a statement that was to be prepared.
+func (d *feed) learn(it *item) {
+	sl := it.slot
+	switch {
+	case d.watch.prepared:
+		sl.state, sl.id = slotReady, d.watch.id
+		if sl.orphan {
+			d.orphan = sl
+		}
+	case d.watch.code == erUnsupportedPS && !sl.orphan && sl.params == 0 && !it.part:
+		sl.state, sl.text = slotText, append([]byte(nil), it.data[protocol.HeaderSize+1:]...)
+	default:
+		sl.state = slotMissing
+	}
 }
 
 // changes reports whether a command leaves something behind at the server.

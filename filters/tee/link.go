@@ -40,6 +40,7 @@ type slot struct {
 	id        uint32 // in the branch
 	params    int
 	long      []uint64 // parameters whose values were sent ahead
+	text      []byte   // of a slotText
 	// orphan is set where the main session failed to prepare: what the branch prepares then, nobody will close.
 	orphan bool
 }
@@ -49,6 +50,7 @@ type slotState uint8
 const (
 	slotWaiting slotState = iota // the branch is still to prepare it
 	slotReady
+	slotText    // the branch cannot prepare it, but execute its text
 	slotMissing // lost on the way, or the branch failed to prepare it
 )
 

@@ -209,6 +209,25 @@ func TestStatementIDs(t *testing.T) {
 	p.want("COM_STMT_PREPARE ONLY branch", "COM_STMT_CLOSE "+id(4))
 }
 
+// TestUnpreparable: MySQL prepares less than MariaDB does.
+func TestUnpreparable(t *testing.T) {
+	for _, branchCaps := range []protocol.Capability{caps, caps | protocol.ClientQueryAttributes} {
+		p := session(t, caps|protocol.ClientQueryAttributes, branchCaps)
+		no := pipelinetest.Err(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
+		p.send(protocol.ComStmtPrepare, "BEGIN", pipelinetest.Prepared(1, 0), no)
+		p.ok(protocol.ComStmtExecute, id(1)+"\x08\x01\x00\x00\x00\x00")
+		p.ok(protocol.ComStmtReset, id(1))
+		p.ok(protocol.ComStmtExecute, id(1)+"\x00\x01\x00\x00\x00")
+		p.ok(protocol.ComStmtClose, id(1))
+		attrs := ""
+		if branchCaps != caps {
+			attrs = "\x00\x01"
+		}
+		p.want("COM_STMT_PREPARE BEGIN", "COM_QUERY "+attrs+"BEGIN", "COM_QUERY "+attrs+"BEGIN")
+		p.figures(map[string]int{"skipped_statements_total": 0, "unfaithful_sessions_total": 0})
+	}
+}
+
 // TestCapabilities: the branch's servers get what they can take.
 func TestCapabilities(t *testing.T) {
 	const attrs = protocol.ClientQueryAttributes
