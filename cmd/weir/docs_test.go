@@ -169,7 +169,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 	}
 	for _, defaults := range []any{
 		pipeline.ServerDefaults, pipeline.UserDefaults, pipeline.ListenerDefaults, pipeline.ProcessDefaults, pipeline.LogDefaults,
-		pipeline.MetricsConfig{},
+		pipeline.MetricsConfig{}, pipeline.TracesDefaults,
 	} {
 		v := reflect.ValueOf(defaults)
 		for i := range v.NumField() {
@@ -212,8 +212,10 @@ func shown(v reflect.Value, option string) string {
 			return "none"
 		}
 		return fmt.Sprintf("`%q`", value)
-	case int, bool:
+	case int, bool, float64:
 		return fmt.Sprintf("`%v`", value)
+	case []string:
+		return "none"
 	}
 	return "required"
 }
