@@ -1,6 +1,8 @@
-# An audit log of what people ask, while the application's own statements pass unlogged.
+# An audit log of all that people ask, and of what applications do that is slow.
 #
 # Applications connect over TCP, people on the machine over a Unix socket that only members of a group may use.
+# `weir verify-log -key-file audit.key /var/log/weir/people.jsonl*` finds lines that were changed, or are missing, in what
+# people have asked.
 
 server "db1" {
   address = "10.0.0.1:3306"
@@ -36,11 +38,27 @@ listener "people" {
 }
 
 pipeline "direct" {
+  # Slow statements, without the values in them. Should the disk be full, applications go on.
+  filter "querylog" {
+    path         = "/var/log/weir/slow.jsonl"
+    min_duration = "1s"
+    literals     = "redact"
+    when_full    = "drop"
+  }
   router "connection" { servers = [server.db1, server.db2] }
 }
 
 pipeline "audited" {
-  filter "querylog" { path = "/var/log/weir/people.jsonl" }
+  # Everything, with values. Should the disk be full, people wait.
+  filter "querylog" {
+    path          = "/var/log/weir/people.jsonl"
+    when_full     = "block"
+    max_age       = "24h"
+    keep          = 400
+    compress      = true
+    integrity     = true
+    integrity_key = file("audit.key")
+  }
   router "connection" { servers = [server.db1, server.db2] }
 }
 

@@ -48,12 +48,17 @@ func StartWeir(bin, dir string, c Config) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err = os.MkdirTemp(dir, "weir-")
+	return StartWeirWith(bin, dir, c.hcl(addr), addr)
+}
+
+// StartWeirWith is StartWeir with the text of a configuration file, which has a listener at addr.
+func StartWeirWith(bin, dir, config, addr string) (*Proxy, error) {
+	dir, err := os.MkdirTemp(dir, "weir-")
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, "weir.hcl")
-	if err := os.WriteFile(file, []byte(c.hcl(addr)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
 	return start("weir", exec.Command(bin, "run", file), dir, addr)

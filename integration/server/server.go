@@ -187,7 +187,7 @@ func accountStatements() string {
 	password := strings.ReplaceAll(Password, "'", "''")
 	// One statement per line: that is the format of an init file.
 	return fmt.Sprintf("CREATE USER IF NOT EXISTS '%[1]s'@'%%' IDENTIFIED BY '%[2]s';\n"+
-		"GRANT ALL ON *.* TO '%[1]s'@'%%';\n"+
+		"GRANT ALL ON *.* TO '%[1]s'@'%%' WITH GRANT OPTION;\n"+
 		"CREATE DATABASE IF NOT EXISTS %[3]s;\n", User, password, Schema)
 }
 
