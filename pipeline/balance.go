@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline/loop"
@@ -145,8 +146,7 @@ func (w *worker) shed(to *worker, share float64) {
 		return
 	}
 	due := 0.0
-	for i := len(w.sessions) - 1; i >= 0; i-- { // a session that leaves is replaced by the last
-		s := w.sessions[i]
+	for _, s := range slices.Backward(w.sessions) { // a session that leaves is replaced by the last
 		active := s.served
 		s.served = false
 		if share < 1 {
