@@ -133,7 +133,7 @@ func TestRules(t *testing.T) {
 			document{Rules: []ruleDocument{{Name: "rule 1"}}},
 		},
 		{
-			"long enough to go elsewhere", short("a", "b"), strings.Repeat("a", 10_000), strings.Repeat("b", 10_000),
+			"long enough to go elsewhere", short("a", "b"), strings.Repeat("a", 5_000), strings.Repeat("b", 5_000),
 			document{Changed: 1, Rules: []ruleDocument{{Name: "rule 1", Matched: 1, Changed: 1}}},
 		},
 	}

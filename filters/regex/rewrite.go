@@ -12,7 +12,7 @@ const (
 	shortTime = time.Millisecond
 	// longTime is for how long a text may be worked on, longTimePerByte how much longer for each byte of it. One search
 	// takes time in proportion to the text. To find all matches may take so many searches that each go to its end.
-	longTime        = 100 * time.Millisecond
+	longTime        = time.Second
 	longTimePerByte = time.Microsecond
 )
 
