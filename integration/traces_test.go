@@ -315,3 +315,34 @@ func TestTracesWithoutACollector(t *testing.T) {
 		})
 	}
 }
+
+// What a tee's branch does for a statement is told of with the statement.
+func TestTracesOfABranch(t *testing.T) {
+	s := require(t, sharedMariaDB)
+	c := startCollector(t, "http/protobuf")
+	weir := startWeir(t, proxy.Config{
+		Servers: []string{s.Addr},
+		Filters: "  filter \"tee\" { target = pipeline.shadow }",
+		More: fmt.Sprintf("\npipeline \"shadow\" {\n  router \"connection\" { servers = [server.db1] }\n}\n"+
+			"telemetry {\n  traces {\n    endpoint       = %q\n    client_context = \"replace\"\n  }\n}\n", c.url),
+	})
+	conn := session(t, weir.Addr, "")
+	execute(t, conn, "SELECT 'copied' /*traceparent='"+traceparent+"'*/")
+	stop(t, weir)
+	statement, legs := c.statement(t, "SELECT ?")
+	if len(legs) != 2 || statement.parent != clientSpan {
+		t.Fatalf("%+v has %d legs: %+v", statement, len(legs), legs)
+	}
+	branches := 0
+	for _, leg := range legs {
+		if leg.attributes["weir.branch"] == "true" {
+			branches++
+			if leg.attributes["weir.pipeline"] != "shadow" || leg.attributes["user.name"] != server.User {
+				t.Errorf("%+v", leg)
+			}
+		}
+	}
+	if branches != 1 {
+		t.Errorf("%+v", legs)
+	}
+}

@@ -79,6 +79,14 @@ const (
 	keptError  = "error"
 )
 
+// Span is the span of the statement that c belongs to, where it is sure to be kept: its flags are 0 otherwise. Who keeps a
+// copy of a command for a branch has the copy's SetSpan called with it, so that what the branch's servers do is told of
+// there. A Clone has it.
+func (c *Command) Span() protocol.TraceContext { return c.trace }
+
+// SetSpan says which span a copy of a command belongs to.
+func (c *Command) SetSpan(span protocol.TraceContext) { c.trace = span }
+
 // TraceID is the id of the trace that the statement being served belongs to: what its client sent along, or the one its
 // span begins. ok is false where it has none. It may be called in Serve.
 func (s *Session) TraceID() (id [16]byte, ok bool) {

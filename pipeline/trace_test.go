@@ -209,7 +209,9 @@ func TestTraceOfPreparedStatements(t *testing.T) {
 		command byte
 		parent  string
 	}{
-		{protocol.ComStmtPrepare, parentID}, {protocol.ComStmtExecute, parentID}, {protocol.ComStmtExecute, ""},
+		{protocol.ComStmtPrepare, parentID},
+		{protocol.ComStmtExecute, parentID},
+		{protocol.ComStmtExecute, ""},
 		{protocol.ComStmtFetch, all[2].span},
 	} {
 		if all[i].command != want.command || all[i].parent != want.parent {

@@ -94,8 +94,9 @@ func (a *queryAttrs) begin(payload []byte) bool {
 		return false
 	}
 	a.attr = a.nulls.To + 1
-	rest, ok := payload[a.attr:], true
+	rest := payload[a.attr:]
 	for range a.count {
+		var ok bool
 		if rest, ok = skipAttrType(rest); !ok {
 			a.bad = true
 			return false

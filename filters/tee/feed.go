@@ -69,6 +69,7 @@ func (d *feed) load(it *item) bool {
 	d.watch.reset(nil, d.l.f.digests != nil)
 	d.body = sent{it: it, more: it.more, watch: &d.watch}
 	d.command = pipeline.Command{Data: data, Body: &d.body}
+	d.command.SetSpan(it.span)
 	if it.part {
 		d.command.Part = protocol.First
 	}

@@ -148,7 +148,7 @@ func (l *link) copied(c *pipeline.Command) *item {
 		l.queue.put(it)
 		return nil
 	}
-	it.com = c.Com()
+	it.com, it.span = c.Com(), c.Span()
 	l.body.give(it, rest)
 	return it
 }

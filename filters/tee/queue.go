@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
 )
 
 // sizes are the lengths of the memory that commands are copied into. The last is that of a read buffer, so that what came
@@ -42,6 +43,7 @@ type command struct {
 	own       bool  // it is the filter's, not the client's
 	slot      *slot // the prepared statement it makes or names
 	statement *pipeline.Statement
+	span      protocol.TraceContext // of the client's statement, which the branch's is told of with
 	main      outcome
 }
 

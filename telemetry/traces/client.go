@@ -103,7 +103,7 @@ func resourceOf(ctx context.Context, service, version string) (*resourcepb.Resou
 }
 
 func keyValue(kv attribute.KeyValue) *commonpb.KeyValue {
-	value := &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: kv.Value.Emit()}}
+	value := &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: kv.Value.String()}}
 	if kv.Value.Type() == attribute.INT64 {
 		value.Value = &commonpb.AnyValue_IntValue{IntValue: kv.Value.AsInt64()}
 	}

@@ -256,7 +256,8 @@ func TestErrors(t *testing.T) {
 			[]string{
 				"db.response.status_code = 1062", "error.type = 1062",
 				`STATUS_CODE_ERROR "1062 (23000): Duplicate entry 'secret'"`,
-			}, nil,
+			},
+			nil,
 		},
 		{
 			"client gone", func(t *pipeline.Trace) { t.Failure, t.Legs[0].Lost = "client_gone", true }, "canonical",
