@@ -40,12 +40,14 @@ check: $(lint) ## format, vet and lint; changes nothing
 	cd cmd/weir-demo && $(GO) vet -tags gms_pure_go ./...
 	cd cmd/weir-demo && ../../$(lint) run --build-tags gms_pure_go ./...
 
-# install.sh comes first: -race needs the C compiler it installs. The integration tests go without -race: what they test
+# install.sh comes first: -race needs the C compiler it installs. What counts allocations runs once more without -race,
+# which makes some of its own. The integration tests go without -race: what they test
 # is another process, the program as it is shipped. GOFLAGS=-race makes it a checked one.
 .PHONY: test
 test: ## run all tests, on real servers too; installs what they need, or says what to install
 	integration/install.sh
 	$(GO) test -race $$($(GO) list ./... | grep -v '/integration$$')
+	$(GO) test -run Alloc ./filters/... ./pipeline/... ./protocol/...
 	$(GO) test -timeout 20m ./integration
 	cd cmd/weir-demo && $(GO) test -tags gms_pure_go ./...
 

@@ -12,7 +12,7 @@ import (
 	"github.com/weirproxy/weir/protocol"
 )
 
-func TestNothingIsAllocatedWhereNothingMatches(t *testing.T) {
+func TestAllocatesNothingWhereNothingMatches(t *testing.T) {
 	exprs := []string{`(?i)from secret`, `\d{9}`, `(?i)(\w+)\s+secret`, `^x`, `(?i)ks`, `(a|b)+;`}
 	c := config(func(c *Config) {
 		for _, expr := range exprs {
