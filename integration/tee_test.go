@@ -84,7 +84,7 @@ func (c *copied) figure(name string) (sum int) {
 const sysbenchTables, sysbenchRows = 2, 2000
 
 // sysbench runs a command of its read-write mix through weir. It must not see an error, deadlocks apart.
-func (c *copied) sysbench(command string, args ...string) string {
+func (c *copied) sysbench(command string, args ...string) {
 	c.t.Helper()
 	host, port, err := net.SplitHostPort(c.weir.Addr)
 	if err != nil {
@@ -99,7 +99,6 @@ func (c *copied) sysbench(command string, args ...string) string {
 	if err != nil || bytes.Contains(out, []byte("FATAL")) || command == "run" && !bytes.Contains(out, []byte("reconnects:                          0 ")) {
 		c.t.Fatalf("sysbench %s: %v\n%s", command, err, out)
 	}
-	return string(out)
 }
 
 // drop removes the tables.

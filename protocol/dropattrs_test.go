@@ -51,7 +51,9 @@ func TestDropExecuteAttrs(t *testing.T) {
 			flags("00") + "00 01" + strings.Repeat("0100", 8) + "0102030405060708",
 		},
 		{
-			"one sent ahead", flags("08") + "03 00 01 fc00 00 0100 00 0100 01 61 07 08", 2, []uint64{5, 0}, false,
+			"one sent ahead", flags("08") + "03 00 01 fc00 00 0100 00 0100 01 61 07 08", 2,
+			[]uint64{5, 0},
+			false,
 			flags("00") + "00 01 fc00 0100 07",
 		},
 		{

@@ -28,7 +28,7 @@ func (o one) Greeting(ctx context.Context) (*protocol.Greeting, error) {
 // A front is a process with the filter between a main server and a branch's.
 type front struct {
 	*pipelinetest.Front
-	pair
+	tee pair
 }
 
 // start starts a process that copies what goes to the first server to the second.
@@ -40,30 +40,30 @@ func start(t *testing.T, main, branch *pt.Server, change ...func(*Config)) *fron
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{pair: pair{t: t}}
-	f.pair.Process = pipelinetest.Start(t, Kind, settings(pipeline.NewPipeline("shadow", nil, one{srv}), change...))
+	f := &front{tee: pair{t: t}}
+	f.tee.Process = pipelinetest.Start(t, Kind, settings(pipeline.NewPipeline("shadow", nil, one{srv}), change...))
 	f.Front = pipelinetest.NewFront(t, pipelinetest.Options{
 		Servers: []string{main.Addr},
 		Target:  func(servers []*pipeline.Server) pipeline.Target { return one{servers[0]} },
-		Filters: []pipeline.Filter{f.pair.Filter},
+		Filters: []pipeline.Filter{f.tee.Filter},
 	})
 	return f
 }
 
 // await waits until a figure has a value.
 func (f *front) await(name string, want int) {
-	f.t.Helper()
-	pipelinetest.Eventually(f.t, func() bool { return f.figure(name) == want }, func() string {
-		return fmt.Sprintf("%s is %d, want %d\n%s\n%s", name, f.figure(name), want, f.Front.Log, f.pair.Process.Log)
+	f.tee.t.Helper()
+	pipelinetest.Eventually(f.tee.t, func() bool { return f.tee.figure(name) == want }, func() string {
+		return fmt.Sprintf("%s is %d, want %d\n%s\n%s", name, f.tee.figure(name), want, f.Log, f.tee.Log)
 	})
 }
 
 // stop stops process and filter and checks that all has come to an end.
 func (f *front) stop() {
-	f.t.Helper()
-	f.Front.Stop()
-	f.pair.Process.Stop()
-	f.figures(map[string]int{"branch_sessions": 0, "queue_statements": 0, "queue_bytes": 0})
+	f.tee.t.Helper()
+	f.Stop()
+	f.tee.Stop()
+	f.tee.figures(map[string]int{"branch_sessions": 0, "queue_statements": 0, "queue_bytes": 0})
 }
 
 // A record notes what a server is asked, by connection.
@@ -140,7 +140,7 @@ func TestOwnConnection(t *testing.T) {
 	if diff := cmp.Diff(want, got.list()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	f.figures(map[string]int{"sent_statements_total": 5, "dropped_statements_total": 0, "unfaithful_sessions_total": 0})
+	f.tee.figures(map[string]int{"sent_statements_total": 5, "dropped_statements_total": 0, "unfaithful_sessions_total": 0})
 	f.stop()
 	_ = c.Close()
 	main.Close()
@@ -153,7 +153,7 @@ func TestBadBranches(t *testing.T) {
 	login := func(steps ...pt.Step) []pt.Step {
 		return append([]pt.Step{pt.Greet(pt.MariaDB()), pt.AcceptLogin()}, steps...)
 	}
-	any := func(c *pt.Conn) error { _, err := c.ReadCommand(); return err }
+	command := func(c *pt.Conn) error { _, err := c.ReadCommand(); return err }
 	const n = 20
 	for name, b := range map[string]struct {
 		steps   []pt.Step
@@ -164,31 +164,38 @@ func TestBadBranches(t *testing.T) {
 			[]pt.Step{pt.Greet(pt.MariaDB()), pt.ReadLogin(), pt.Packet(2, (&protocol.SQLError{
 				Code: 1045, State: "28000", Message: "Access denied",
 			}).Append(nil))},
-			map[string]int{"branch_failures_total": 1, "dropped_statements_total": n}, "Access denied",
+			map[string]int{"branch_failures_total": 1, "dropped_statements_total": n},
+			"Access denied",
 		},
 		"does not greet": {
 			[]pt.Step{pt.Silence()},
-			map[string]int{"branch_failures_total": 1, "dropped_statements_total": n}, "could not be opened",
+			map[string]int{"branch_failures_total": 1, "dropped_statements_total": n},
+			"could not be opened",
 		},
 		"hangs in the login": {
 			[]pt.Step{pt.Greet(pt.MariaDB()), pt.Silence()},
-			map[string]int{"branch_failures_total": 1, "dropped_statements_total": n}, "could not be opened",
+			map[string]int{"branch_failures_total": 1, "dropped_statements_total": n},
+			"could not be opened",
 		},
 		"hangs": {
 			login(pt.Silence()),
-			map[string]int{"branch_losses_total": 1, "dropped_statements_total": n}, "its branch was lost",
+			map[string]int{"branch_losses_total": 1, "dropped_statements_total": n},
+			"its branch was lost",
 		},
 		"resets the connection": {
-			login(any, pt.Reset()),
-			map[string]int{"branch_losses_total": 1, "dropped_statements_total": n}, "branch lost",
+			login(command, pt.Reset()),
+			map[string]int{"branch_losses_total": 1, "dropped_statements_total": n},
+			"branch lost",
 		},
 		"closes after one": {
-			login(any, pt.Reply([]byte{0, 0, 0, 2, 0, 0, 0}), any, pt.Close()),
-			map[string]int{"branch_losses_total": 1, "dropped_statements_total": n - 1, "sent_statements_total": 1}, "branch lost",
+			login(command, pt.Reply([]byte{0, 0, 0, 2, 0, 0, 0}), command, pt.Close()),
+			map[string]int{"branch_losses_total": 1, "dropped_statements_total": n - 1, "sent_statements_total": 1},
+			"branch lost",
 		},
 		"talks nonsense": {
-			login(any, pt.Raw([]byte("nonsense, and more of it"))),
-			map[string]int{"branch_losses_total": 1, "dropped_statements_total": n}, "branch lost",
+			login(command, pt.Raw([]byte("nonsense, and more of it"))),
+			map[string]int{"branch_losses_total": 1, "dropped_statements_total": n},
+			"branch lost",
 		},
 		"is in error": {
 			login(pt.Repeat(pt.Answer(func(_ *pt.Conn, command []byte) [][]byte {
@@ -197,7 +204,8 @@ func TestBadBranches(t *testing.T) {
 				}
 				return [][]byte{(&protocol.SQLError{Code: 1290, State: "HY000", Message: "read-only"}).Append(nil)}
 			}))),
-			map[string]int{"branch_losses_total": 0, "dropped_statements_total": 0, "sent_statements_total": n}, "failed in the branch alone",
+			map[string]int{"branch_losses_total": 0, "dropped_statements_total": 0, "sent_statements_total": n},
+			"failed in the branch alone",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,10 +226,10 @@ func TestBadBranches(t *testing.T) {
 			}
 			c.Run(t, pt.Send(protocol.ComQuit, ""), pt.ExpectClosed())
 			f.await("branch_sessions", 0)
-			f.figures(b.figures)
-			f.figures(map[string]int{"unfaithful_sessions_total": 1})
+			f.tee.figures(b.figures)
+			f.tee.figures(map[string]int{"unfaithful_sessions_total": 1})
 			f.stop()
-			if log := f.pair.Process.Log.String(); !strings.Contains(log, b.log) || !strings.Contains(log, "faithful=false") {
+			if log := f.tee.Log.String(); !strings.Contains(log, b.log) || !strings.Contains(log, "faithful=false") {
 				t.Errorf("%q is not in the log:\n%s", b.log, log)
 			}
 		})
@@ -257,14 +265,14 @@ func TestOverflow(t *testing.T) {
 			c := f.Session()
 			const n = 500
 			talk(t, c, n)
-			lost := f.figure("dropped_statements_total")
+			lost := f.tee.figure("dropped_statements_total")
 			if lost == 0 || lost > n-10 {
 				t.Errorf("%d of %d statements were lost", lost, n)
 			}
-			if held := f.figure("queue_bytes"); held == 0 || held > minQueue+sizes[piece] {
+			if held := f.tee.figure("queue_bytes"); held == 0 || held > minQueue+sizes[piece] {
 				t.Errorf("the queue takes %d bytes", held)
 			}
-			if waiting := f.figure("queue_statements"); waiting != n-lost {
+			if waiting := f.tee.figure("queue_statements"); waiting != n-lost {
 				t.Errorf("%d statements wait, want %d", waiting, n-lost)
 			}
 			close(release)
@@ -276,7 +284,7 @@ func TestOverflow(t *testing.T) {
 					t.Fatalf("statement %d is %s", i, s)
 				}
 			}
-			f.figures(map[string]int{"unfaithful_sessions_total": 1, "dropped_statements_total": lost})
+			f.tee.figures(map[string]int{"unfaithful_sessions_total": 1, "dropped_statements_total": lost})
 			f.stop()
 		})
 	}
@@ -304,7 +312,7 @@ func TestClientLeaves(t *testing.T) {
 			}
 			close(release)
 			f.await("branch_sessions", 0)
-			f.figures(map[string]int{"sent_statements_total": 50, "dropped_statements_total": 0, "unfaithful_sessions_total": 0})
+			f.tee.figures(map[string]int{"sent_statements_total": 50, "dropped_statements_total": 0, "unfaithful_sessions_total": 0})
 			f.stop()
 		})
 	}
@@ -320,7 +328,7 @@ func TestShutdown(t *testing.T) {
 		talk(t, c, 50)
 		time.AfterFunc(50*time.Millisecond, func() { close(release) })
 		f.stop()
-		f.figures(map[string]int{"sent_statements_total": 50, "dropped_statements_total": 0})
+		f.tee.figures(map[string]int{"sent_statements_total": 50, "dropped_statements_total": 0})
 	})
 	t.Run("that has none", func(t *testing.T) {
 		branch := serving(t, pt.MariaDB(), pt.AcceptLogin(), pt.Silence())
@@ -332,7 +340,7 @@ func TestShutdown(t *testing.T) {
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		f.figures(map[string]int{"dropped_statements_total": 50})
+		f.tee.figures(map[string]int{"dropped_statements_total": 50})
 	})
 }
 
@@ -352,7 +360,7 @@ func TestReset(t *testing.T) {
 	if diff := cmp.Diff(want, got.list()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	f.figures(map[string]int{"unfaithful_sessions_total": 0, "dropped_statements_total": 0})
+	f.tee.figures(map[string]int{"unfaithful_sessions_total": 0, "dropped_statements_total": 0})
 	f.stop()
 }
 
@@ -376,7 +384,7 @@ func TestManySessions(t *testing.T) {
 	}
 	wg.Wait()
 	f.await("branch_sessions", 0)
-	f.figures(map[string]int{
+	f.tee.figures(map[string]int{
 		"sent_statements_total": 3000, "compared_statements_total": 3000, "differences_total": 0,
 		"dropped_statements_total": 0, "unfaithful_sessions_total": 0,
 	})

@@ -62,7 +62,7 @@ func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	f := &Filter{config: c, seed: rand.Uint32()}
+	f := &Filter{config: c, seed: rand.Uint32()} //nolint:gosec // nobody gains by guessing which sessions are copied
 	var err error
 	if f.selection, err = c.Selection(); err != nil {
 		return nil, err

@@ -145,9 +145,9 @@ func TestAllocatesNothing(t *testing.T) {
 			if limit := uint64(raceEnabled * 1500); least > limit {
 				t.Errorf("%d allocations in 2000 statements", least)
 			}
-			f.figures(map[string]int{"dropped_statements_total": 0})
+			f.tee.figures(map[string]int{"dropped_statements_total": 0})
 			if name == "compares" {
-				f.figures(map[string]int{"differences_total": 0, "compared_statements_total": served})
+				f.tee.figures(map[string]int{"differences_total": 0, "compared_statements_total": served})
 			}
 		})
 	}
