@@ -81,6 +81,13 @@ func (c *collector) Export(_ context.Context, r *collectorpb.ExportTraceServiceR
 	return &collectorpb.ExportTraceServiceResponse{}, nil
 }
 
+// from is an attribute of who sent the last spans.
+func (c *collector) from(key string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.resource[key]
+}
+
 // A span is what tests look at: attributes by their keys, those of no interest here left out.
 type span struct {
 	name, kind, trace, id, parent, state, status string

@@ -62,8 +62,8 @@ func TestTraces(t *testing.T) {
 			wantError(t, err, 1062, "Duplicate entry")
 			stop(t, weir)
 
-			if c.resource["service.name"] != "weir" || c.resource["service.version"] == "" {
-				t.Errorf("the resource is %v", c.resource)
+			if c.from("service.name") != "weir" || c.from("service.version") == "" {
+				t.Errorf("the spans come from %q of version %q", c.from("service.name"), c.from("service.version"))
 			}
 			host, port := split(t, s.Addr)
 			statement, legs := c.statement(t, "CREATE TEMPORARY TABLE")
