@@ -189,6 +189,45 @@ func TestTeeCompares(t *testing.T) {
 	}
 }
 
+// What a client of MySQL sends along, MariaDB does not know: it is taken out on the way.
+func TestTeeQueryAttributes(t *testing.T) {
+	client := require(t, server.MySQLClient)
+	c := startCopied(t, require(t, sharedMySQL), require(t, sharedMariaDB))
+	host, port, err := net.SplitHostPort(c.weir.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), client[0], append(client[1:], "--no-defaults", "--commands", "--host="+host,
+		"--port="+port,
+		"--user="+server.User, "--password="+server.Password, "--ssl-mode=DISABLED", server.Schema)...)
+	cmd.Stdin = strings.NewReader(`CREATE TABLE attributed (n INT PRIMARY KEY, s VARCHAR(20));
+INSERT INTO attributed VALUES (1, 'one');
+query_attributes a 1 b two
+INSERT INTO attributed VALUES (2, 'two');
+query_attributes c 3
+SELECT * FROM attributed;
+PREPARE p FROM 'INSERT INTO attributed VALUES (?, ?)';
+SET @n = 3, @s = 'three';
+EXECUTE p USING @n, @s;
+KILL 999999999;
+`)
+	if out, err := cmd.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("Unknown thread id: 999999999")) || !bytes.Contains(out, []byte("two")) {
+		t.Fatalf("%v: %s", err, out)
+	}
+	c.settled()
+	for _, s := range []*server.Server{c.main, c.branch} {
+		conn := session(t, s.Addr, "")
+		if n := count(t, conn, "SELECT SUM(n) FROM attributed"); n != 6 {
+			t.Errorf("%s has %d", s.Addr, n)
+		}
+		execute(t, conn, "DROP TABLE attributed")
+	}
+	// One reply differs: the client tries at its start whether the server knows $$, and the two fail with errors of their own.
+	if d, s := c.figure("differences_total"), c.figure("skipped_statements_total"); d != 1 || s != 1 {
+		t.Errorf("%d replies differ, %d statements were skipped\n%s", d, s, c.weir.Log())
+	}
+}
+
 // The branch's server is killed in mid-run, and nobody notices but the operator.
 func TestTeeBranchKilled(t *testing.T) {
 	c := startCopied(t, require(t, sharedMariaDB), startMariaDB(t))

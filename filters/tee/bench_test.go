@@ -47,17 +47,32 @@ func BenchmarkStatement(b *testing.B) {
 	}
 }
 
-// BenchmarkQueue is the part of that which is the filter's own on the main side: a copy into the queue and out again.
-func BenchmarkQueue(b *testing.B) {
-	st := store{limit: 1 << 20}
-	q := queue{store: &st, limit: 1 << 20}
-	data := pipeline.NewCommand(protocol.ComQuery, []byte("SELECT c FROM sbtest1 WHERE id=4711"), caps).Data
-	b.ReportAllocs()
-	for b.Loop() {
-		it := q.get(len(data))
-		it.data = append(it.data, data...)
-		q.push(it)
-		q.put(q.pop())
+// BenchmarkMainSide is the part of that which comes before the branch's session: up to the copy in the queue, and its
+// memory given back.
+func BenchmarkMainSide(b *testing.B) {
+	for name, change := range map[string]func(*Config){"copied": func(*Config) {}, "compared": comparing} {
+		b.Run(name, func(b *testing.B) {
+			reply := answer(pipelinetest.Rows(1))
+			f := pipelinetest.Start(b, Kind, settings(shadow(reply, caps), change))
+			s := pipeline.Detached(pipelinetest.Session(1<<31 + 1))
+			defer s.Close()
+			h, err := f.Filter.Open(s, reply)
+			if err != nil {
+				b.Fatal(err)
+			}
+			l := h.(*link)
+			l.branch.Close() // nobody takes what is queued
+			l.over = false
+			c := pipeline.NewCommand(protocol.ComQuery, []byte("SELECT c FROM sbtest1 WHERE id=4711"), caps)
+			ctx := context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := l.Serve(ctx, nowhere{}, c); err != nil {
+					b.Fatal(err)
+				}
+				l.queue.put(l.queue.pop())
+			}
+		})
 	}
 }
 
