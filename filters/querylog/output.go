@@ -1,6 +1,7 @@
 package querylog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"log/slog"
 	"os"
@@ -129,7 +130,8 @@ func (o *output) flush(now time.Time) error {
 // discard forgets what is staged and returns how many records that was.
 func (o *output) discard() (n int) {
 	for _, s := range o.dirty {
-		n += len(s.ends)
+		n += len(s.ends) + bytes.Count(s.rest, []byte{'\n'})
+		s.rest = nil
 		s.clear()
 	}
 	o.dirty = nil

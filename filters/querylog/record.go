@@ -107,13 +107,7 @@ func (l *link) describe(r *record, c *pipeline.Command) {
 
 // size returns how long the record can be at most.
 func (r *record) size(e *encoder) int {
-	n := e.fixed + len(r.prepared) + len(r.text)
-	if !plain(r.prepared) {
-		n += escapedLen(r.prepared) + len(r.prepared) // in CSV a byte takes up to three
-	}
-	if !plain(r.text) {
-		n += escapedLen(r.text) + len(r.text)
-	}
+	n := e.fixed + textSize(e, r.prepared) + textSize(e, r.text)
 	if r.executes {
 		// A value takes a byte at least in a bulk execution, and a bit where it is NULL.
 		most := 6*r.params.Len() + 40*r.params.Count
@@ -130,4 +124,15 @@ func (r *record) size(e *encoder) int {
 		n += 6 * min(len(r.about.Summary), maxSummary)
 	}
 	return n
+}
+
+// textSize returns how long a text can be at most, escaped.
+func textSize[S string | []byte](e *encoder, s S) int {
+	switch {
+	case plain(s):
+		return len(s)
+	case e.csv:
+		return 3 * len(s)
+	}
+	return escapedLen(s)
 }

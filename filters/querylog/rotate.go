@@ -1,8 +1,6 @@
 package querylog
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -70,7 +68,7 @@ func (s *sink) putAside(now time.Time) error {
 
 func exists(path string) bool {
 	_, err := os.Lstat(path)
-	return !errors.Is(err, fs.ErrNotExist)
+	return err == nil
 }
 
 // rotatedFiles returns the files that the one at path was rotated to, oldest first.

@@ -94,7 +94,8 @@ func (s *sink) writeSome() error {
 	if s.chain == nil && n == len(s.ends) {
 		out = s.staged
 	}
-	if err := s.write(out); err != nil && s.rest == nil {
+	err := s.write(out)
+	if err != nil && s.rest == nil {
 		if s.chain != nil {
 			*s.chain = before
 		}
@@ -106,7 +107,7 @@ func (s *sink) writeSome() error {
 	for i := range s.ends {
 		s.ends[i] -= from
 	}
-	return s.writeRest()
+	return err
 }
 
 // write writes b, or nothing: a part that fitted on the disk is taken back, so that the file ends with a record. Where
@@ -183,11 +184,11 @@ func (s *sink) open(now time.Time, reason string) error {
 	if !info.Mode().IsRegular() {
 		s.pipe = true // /dev/stdout, a FIFO: there is nothing to read in it, and nothing to come back to
 	}
-	if err := s.resume(now, reason); err != nil {
+	err = s.resume(now, reason)
+	if err != nil && s.rest == nil {
 		s.close()
-		return err
 	}
-	return nil
+	return err
 }
 
 // resume makes the file ready for the next record: it may have other columns, its last line may have been cut off, and
@@ -237,7 +238,8 @@ func (s *sink) begin(now time.Time, reason string) error {
 		out = s.chain.append(out, s.padded(s.chain.event(now, reason)), out)
 		s.chain.begun = true
 	}
-	if err := s.write(out); err != nil && s.rest == nil {
+	err := s.write(out)
+	if err != nil && s.rest == nil {
 		if s.chain != nil {
 			*s.chain = before
 		}
@@ -246,7 +248,7 @@ func (s *sink) begin(now time.Time, reason string) error {
 	if empty {
 		s.beginning = s.size + int64(len(s.rest))
 	}
-	return s.writeRest()
+	return err
 }
 
 func (s *sink) close() {
