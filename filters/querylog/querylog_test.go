@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,13 +23,10 @@ func TestConformance(t *testing.T) {
 	all := slices.Clone(fieldNames[:])
 	for name, change := range map[string]func(*Config){
 		"defaults":  func(*Config) {},
-		"csv":       func(c *Config) { c.Format, c.Fields = "csv", all },
-		"redacted":  func(c *Config) { c.Literals, c.Fields = "redact", all },
-		"session":   func(c *Config) { c.Per, c.Path = "session", c.Path+sessionMark },
-		"drop":      func(c *Config) { c.WhenFull = "drop" },
-		"integrity": func(c *Config) { c.Integrity, c.IntegrityKey = true, "key" },
-		"rotated":   func(c *Config) { c.MaxSize, c.Keep, c.Compress = 1<<20, 2, true },
-		"selected":  func(c *Config) { c.Match, c.Exclude, c.MinDuration = "(?i)select", "nothing", 1 },
+		"csv":       func(c *Config) { c.Format, c.Fields, c.Literals = "csv", all, "redact" },
+		"session":   func(c *Config) { c.Per, c.Path, c.WhenFull = "session", c.Path+sessionMark, "drop" },
+		"integrity": func(c *Config) { c.Integrity, c.IntegrityKey, c.MaxSize, c.Keep = true, "key", 1<<20, 2 },
+		"selected":  func(c *Config) { c.Users, c.MinDuration = []string{"app"}, 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := settings(filepath.Join(t.TempDir(), "query.log"), change)
@@ -207,6 +205,103 @@ func TestTruncatedStatement(t *testing.T) {
 	}
 	if !got[1].Truncated || len(*got[1].Statement) != limitsOf(minQueue).text {
 		t.Errorf("longer than a line may be: %d bytes, truncated %v", len(*got[1].Statement), got[1].Truncated)
+	}
+}
+
+// shown returns the statements in the log of a session of these.
+func shown(t *testing.T, talks []talk, changes ...func(*Config)) (all []string) {
+	t.Helper()
+	b := start(t, changes...)
+	serve(t, b, talks)
+	for _, l := range b.lines(t) {
+		text := l.Command
+		if l.Statement != nil {
+			text += " " + *l.Statement
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+func TestSelection(t *testing.T) {
+	broken := pipelinetest.Err(1064, "42000", "You have an error")
+	talks := []talk{
+		{protocol.ComQuery, "SELECT 1", pipelinetest.Rows(1)},
+		{protocol.ComQuery, "DELETE FROM t", broken},
+		{protocol.ComPing, "", pipelinetest.OK(0, 0)},
+		{protocol.ComStmtPrepare, "SELECT ?", pipelinetest.Prepared(1, 1)},
+		{protocol.ComStmtExecute, first + execute + "\x01", pipelinetest.Rows(1)},
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		want   []string
+	}{
+		{
+			"match", func(c *Config) { c.Match = "(?i)select" },
+			[]string{"COM_QUERY SELECT 1", "COM_STMT_PREPARE SELECT ?", "COM_STMT_EXECUTE SELECT ?"},
+		},
+		{"exclude", func(c *Config) { c.Exclude = "(?i)select" }, []string{"COM_QUERY DELETE FROM t", "COM_PING"}},
+		{"only errors", func(c *Config) { c.OnlyErrors = true }, []string{"COM_QUERY DELETE FROM t"}},
+		{"none so long", func(c *Config) { c.MinDuration = time.Hour }, nil},
+		{"others' users", func(c *Config) { c.Users = []string{"root"} }, nil},
+		{"others' addresses", func(c *Config) { c.Sources = []string{"10.0.0.0/8"} }, nil},
+	} {
+		if diff := cmp.Diff(tt.want, shown(t, talks, tt.change)); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", tt.name, diff)
+		}
+	}
+}
+
+// What a statement took counts, not what the client took to send the next.
+func TestMinDuration(t *testing.T) {
+	b := start(t, func(c *Config) { c.MinDuration = 20 * time.Millisecond })
+	slow := false
+	chain := b.Open(t, pipelinetest.Session(1), &pipelinetest.Server{
+		Answer: func(context.Context, *pipeline.Command) (pipelinetest.Reply, error) {
+			if slow {
+				time.Sleep(25 * time.Millisecond)
+			}
+			return pipelinetest.OK(0, 0), nil
+		},
+	})
+	for _, text := range []string{"fast", "slow", "fast"} {
+		slow = text == "slow"
+		if _, err := chain.Send(t.Context(), protocol.ComQuery, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.lines(t); len(got) != 1 || *got[0].Statement != "slow" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A statement that makes the chain panic is in the log, and so is one whose server is lost, with what the client is told.
+func TestPanicAndLoss(t *testing.T) {
+	b := start(t)
+	chain := b.Open(t, pipelinetest.Session(1), &pipelinetest.Server{
+		Answer: func(_ context.Context, c *pipeline.Command) (pipelinetest.Reply, error) {
+			if text, _ := c.Text(); string(text) == "panic" {
+				panic("a fault")
+			}
+			return nil, fmt.Errorf("server db1: %w", &protocol.SQLError{Code: 2013, State: "HY000", Message: "Lost connection"})
+		},
+	})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_, _ = chain.Send(t.Context(), protocol.ComQuery, []byte("panic"))
+	}()
+	if _, err := chain.Send(t.Context(), protocol.ComQuery, []byte("lost")); err == nil {
+		t.Error("the error was swallowed")
+	}
+	got := b.lines(t)
+	if len(got) != 2 || !got[0].Aborted || *got[0].Statement != "panic" || !got[1].Aborted || got[1].Error != 2013 ||
+		got[1].ErrorMessage != "Lost connection" {
+		t.Errorf("got %+v", got)
 	}
 }
 

@@ -1,6 +1,8 @@
 package querylog
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,11 +54,17 @@ func (s *sink) rotate(now time.Time) error {
 
 // putAside renames the file, and closes it.
 func (s *sink) putAside(now time.Time) error {
-	name := s.path + now.UTC().Format(rotatedName)
-	for i := 1; exists(name) || exists(name+".gz"); i++ {
-		name = s.path + now.Add(time.Duration(i)*time.Microsecond).UTC().Format(rotatedName)
+	if !now.After(s.asideAt) { // names must sort by age, even where many are made at once, and files removed meanwhile
+		now = s.asideAt.Add(time.Microsecond)
 	}
-	if err := os.Rename(s.path, name); err != nil {
+	name := s.path + now.UTC().Format(rotatedName)
+	for exists(name) || exists(name+".gz") {
+		now = now.Add(time.Microsecond)
+		name = s.path + now.UTC().Format(rotatedName)
+	}
+	s.asideAt = now
+	err := os.Rename(s.path, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // somebody else may just have put it aside
 		return err
 	}
 	s.close()

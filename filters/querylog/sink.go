@@ -36,6 +36,7 @@ type sink struct {
 
 	beginning  int64     // length of what the file begins with; 0 where that is not known
 	written    time.Time // when the file was last written to
+	asideAt    time.Time // in the name of the file that was put aside last
 	rotateFrom time.Time // not before then: it could not be renamed
 }
 
