@@ -3,7 +3,6 @@ package tee
 import (
 	"context"
 	"encoding/binary"
-	"time"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
@@ -30,7 +29,6 @@ type link struct {
 	accounted int // of queue.held, in counts
 	over      bool
 	session   summary
-	began     time.Time
 }
 
 // A slot is a prepared statement of the session and of its branch.

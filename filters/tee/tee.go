@@ -109,7 +109,6 @@ func (f *Filter) Open(s *pipeline.Session, next pipeline.Handler) (pipeline.Hand
 		f: f, s: s, next: next, counts: &f.stripes[s.ID()%stripes], queue: queue{store: &f.store, limit: f.config.QueueBytes},
 	}
 	l.body.l, l.feed.l = l, l
-	l.began = time.Now()
 	l.branch = s.Fork(f.config.Target, pipeline.BranchConfig{
 		Name: f.config.Target.Name, User: f.config.TargetUser, Password: f.config.TargetPassword, Grace: f.config.Grace,
 	}, &l.feed)
