@@ -55,6 +55,23 @@ var describeTests = []struct {
 	{text: "SELECT * FROM t x(a, b), LATERAL (SELECT 1 FROM u) y, JSON_TABLE('[]', '$' COLUMNS (a INT PATH '$')) z", class: Read, operation: "SELECT", summary: "SELECT t SELECT u"},
 	{text: "SELECT * FROM t PARTITION (p0, p1) USE INDEX (i, j), user", class: Read, operation: "SELECT", summary: "SELECT t user"},
 
+	// Functions that are called where it does not look like it.
+	{text: "SELECT TRIM('a' FROM f(1))", class: Read, effects: StoredFunction, operation: "SELECT", summary: "SELECT"},
+	{text: "SELECT EXTRACT(YEAR FROM `f` (1))", class: Read, effects: StoredFunction, operation: "SELECT", summary: "SELECT"},
+	{text: "SELECT status()", mode: MariaDB, class: Read, effects: StoredFunction, operation: "SELECT", summary: "SELECT"},
+	{text: "SELECT path(1), a FROM t", mode: MariaDB, class: Read, effects: StoredFunction, operation: "SELECT", summary: "SELECT t"},
+	{text: "SELECT parallel(1)", class: Read, effects: StoredFunction, operation: "SELECT", summary: "SELECT"},
+	{text: "SELECT s . status (1)", class: Read, effects: StoredFunction, operation: "SELECT", summary: "SELECT"},
+	{text: "SELECT s. left(1)", class: Read, effects: StoredFunction, operation: "SELECT", summary: "SELECT"},
+	{text: "SELECT SQL_CACHE f(1)", class: Read, effects: StoredFunction, operation: "SELECT", summary: "SELECT"},
+	{text: "SHOW TABLES WHERE f(1)", class: Show, effects: StoredFunction, operation: "SHOW TABLES", summary: "SHOW TABLES"},
+	{text: "SHOW STATUS WHERE GET_LOCK('a', 1)", class: Show, effects: SystemVariable | LockFunction, operation: "SHOW STATUS", summary: "SHOW STATUS"},
+	{text: "SHOW COLUMNS FROM t WHERE @a := 1", class: Show, effects: SetsVariable, operation: "SHOW COLUMNS", summary: "SHOW COLUMNS"},
+	{text: "SHOW GRANTS FOR CURRENT_USER()", class: Show, operation: "SHOW GRANTS", summary: "SHOW GRANTS"},
+	{text: "SELECT a FROM t WHERE MATCH (a) AGAINST ('b') AND a LIKE 'c' ESCAPE ('d')", mode: MariaDB, class: Read, operation: "SELECT", summary: "SELECT t"},
+	{text: "INSERT INTO status (a) VALUES (1)", mode: MariaDB, class: Write, operation: "INSERT", summary: "INSERT status"},
+	{text: "LOAD DATA INFILE 'x' INTO TABLE t FIELDS TERMINATED BY 'y' IGNORE 1 LINES (a)", mode: MariaDB, class: Write, operation: "LOAD DATA", summary: "LOAD DATA t"},
+
 	// Changes.
 	{text: "INSERT INTO shipping_details (a, b) SELECT c, d FROM orders", class: Write, operation: "INSERT", summary: "INSERT shipping_details SELECT orders"},
 	{text: "INSERT IGNORE t(a) VALUES (1) ON DUPLICATE KEY UPDATE a = VALUES(a)", class: Write, operation: "INSERT", summary: "INSERT t"},

@@ -30,6 +30,9 @@ func (s *statement) selectEffects() Effects {
 }
 
 func (s *statement) keywordEffects(i int) Effects {
+	if call := s.keywordCall(i); call != 0 {
+		return call
+	}
 	switch word := s.word(i); word {
 	case "INTO":
 		switch {
@@ -73,12 +76,8 @@ func (s *statement) nameEffects(i int) Effects {
 		}
 		return 0
 	}
-	first := i
-	for s.at(first-1).symbol == '.' && first > 1 {
-		first -= 2
-	}
 	switch {
-	case s.declares(first, i):
+	case s.declares(s.qualified(i), i):
 		return 0
 	case qualified:
 		return StoredFunction
@@ -86,15 +85,25 @@ func (s *statement) nameEffects(i int) Effects {
 	return callEffects(s.name(i), s.mode)
 }
 
+// qualified returns where the qualified name begins that ends at i.
+func (s *statement) qualified(i int) (first int) {
+	for s.at(i-1).symbol == '.' && i > 1 {
+		i -= 2
+	}
+	return i
+}
+
 // declares reports whether the name that begins at first and ends at i is no function though a parenthesis follows:
 // that of a table before a list of columns, say.
 func (s *statement) declares(first, i int) bool {
 	switch before := s.at(first - 1); before.symbol {
-	case symName, symText, ')':
-		return true // an alias
+	case symName:
+		return !s.named(first-1, "sql_cache") // an alias; before 8.0 that one was a keyword
+	case symText, symNumber, symEllipsis, ')':
+		return true
 	case symKeyword:
 		switch before.word {
-		case "INTO", "TABLE", "AS", "REFERENCES", "INDEX", "KEY", "JOIN", "FROM", "WITH", "RECURSIVE", "CONSTRAINT", "CALL",
+		case "INTO", "TABLE", "AS", "REFERENCES", "INDEX", "KEY", "JOIN", "WITH", "RECURSIVE", "CONSTRAINT", "CALL",
 			"UPDATE", "PARTITION":
 			return true
 		case "INSERT", "REPLACE":

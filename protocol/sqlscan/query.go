@@ -97,7 +97,7 @@ func (s *statement) show() verb {
 		case "FULL", "EXTENDED", "ALL", "GLOBAL", "SESSION", "LOCAL":
 			continue
 		case "FROM", "IN", "LIKE", "WHERE", "FOR", "LIMIT":
-			v.effects |= showEffects(v.operation)
+			v.effects |= showEffects(v.operation) | s.effects(i) // WHERE may call functions
 			v.object = i
 			return v
 		default:
