@@ -97,10 +97,8 @@ func (l *lexer) hint() symbol {
 			return symKeyword
 		}
 		return symName
-	case b == '`', b == '"' && l.mode&AnsiQuotes != 0:
-		return l.quotedName(i)
-	case b == '\'', b == '"':
-		return l.token(symText, l.quoted(i))
+	case b == '`', b == '\'', b == '"':
+		return l.hintQuoted(i)
 	case b == '?':
 		return l.token(symText, i+1)
 	case b == '.' && l.at(i+1) == '.' && l.at(i+2) == '.':
@@ -109,4 +107,34 @@ func (l *lexer) hint() symbol {
 		l.joined = false
 		return l.token(symbol(b), i+1)
 	}
+}
+
+// hintQuoted reads what is in quotes in optimizer hints. It ends with them, closed or not, and a backslash in it is
+// itself: https://github.com/mysql/mysql-server/blob/trunk/sql/sql_lex_hints.h
+func (l *lexer) hintQuoted(i int) symbol {
+	t := l.text
+	quote := t[i]
+	symbol := symName
+	if quote == '\'' || quote == '"' && l.mode&AnsiQuotes == 0 {
+		symbol = symText
+	}
+	l.from, l.inQuotes = i+1, true
+	for i++; i < len(t); i++ {
+		switch c := t[i]; {
+		case c == quote:
+			if l.at(i+1) != quote {
+				l.to = i
+				return l.token(symbol, i+1)
+			}
+			i++
+		case c == '*' && l.at(i+1) == '/':
+			l.to = i
+			return l.token(symbol, i)
+		case c >= 0x80 && i+1 < len(t) && l.mode.pair(c, t[i+1]):
+			i++
+		}
+	}
+	l.to = len(t)
+	l.flags |= Incomplete
+	return l.token(symbol, len(t))
 }

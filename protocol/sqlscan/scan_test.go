@@ -101,6 +101,9 @@ var scanTests = []struct {
 	{text: "SELECT /*+ bka(t1@`q`, t2) MAX_EXECUTION_TIME(1000) set_var(a=16M) */ 1", canonical: "SELECT /*+ BKA(t1@`q`, t2) MAX_EXECUTION_TIME(?) SET_VAR(a = ?) */ ?"},
 	{text: "SELECT /*+ */ 1, /*+ BKA(t) */ 2", canonical: "SELECT ?, ..."},
 	{text: "SELECT /*+ BKA(t) */ 1", mode: MariaDB, canonical: "SELECT ?"},
+	{text: "SELECT /*+ QB_NAME('\\') */ 1 INTO OUTFILE 'x' /* ') */", canonical: "SELECT /*+ QB_NAME(?) */ ? INTO OUTFILE ?"},
+	{text: "SELECT /*+ QB_NAME('a*/ b, 'c'", canonical: "SELECT /*+ QB_NAME(? */ b, ?"},
+	{text: "SELECT /*+ QB_NAME(`a`` */ b", canonical: "SELECT /*+ QB_NAME(`a`` ` */ b"},
 	{text: "SELECT /*+ BKA(t", canonical: "SELECT /*+ BKA(t", flags: Incomplete},
 
 	// Hints to the proxy.
