@@ -69,6 +69,7 @@ const (
 	LocalInfile                         // LOAD DATA LOCAL INFILE
 	Volatile                            // RAND(), UUID(), CONNECTION_ID() ...: differs from server to server
 	ReplicationInfo                     // SHOW REPLICA STATUS, SHOW MASTER STATUS, SHOW BINLOG EVENTS ...
+	Uncertain                           // it may do anything else: the text goes on, or not all servers read it so
 )
 
 // A Description is what follows from a canonical text. It holds no reference to it.
@@ -84,7 +85,16 @@ type Description struct {
 	Statements int
 }
 
-// Describe says what a canonical text of a Scanner is.
+// Flagged is the description of a text with these flags.
+func (d Description) Flagged(flags Flags) Description {
+	if flags&(Incomplete|Doubtful) != 0 {
+		d.Effects |= Uncertain
+	}
+	return d
+}
+
+// Describe says what a canonical text of a Scanner is. Of one that came with the flags Incomplete or Doubtful, that is
+// not sure: see Flagged.
 func Describe(canonical []byte, mode Mode) Description {
 	statements := split(canonical, mode)
 	d := Description{Statements: len(statements)}

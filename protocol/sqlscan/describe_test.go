@@ -237,3 +237,34 @@ func TestLongSummary(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Where not all servers read a text alike, or there is more of it, a read is not taken for one.
+func TestUncertain(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		mode Mode
+		want bool
+	}{
+		{text: "SELECT 1"},
+		{text: "SELECT /*!40001 SQL_NO_CACHE */ 1"},
+		{text: "SELECT /*! SQL_NO_CACHE */ 1", mode: MariaDB},
+		{text: "SELECT /*M!100100 1, */ 1", mode: MariaDB},
+		{text: "SELECT /*!80000 1, */ 1", mode: MariaDB},
+		{text: "SELECT /*!999999 1, */ 1"},
+		{text: "SELECT /*!99999 it's */ 1"},
+		{text: "SELECT 1 FROM /*!99997 ( */ t", want: true},
+		{text: "/*!90900 SELECT 1 FROM */ DELETE FROM t", want: true},
+		{text: "/*!110900 SELECT 1 FROM */ DELETE FROM t", mode: MariaDB, want: true},
+		{text: "/*M!110900 SELECT 1 FROM */ DELETE FROM t", mode: MariaDB, want: true},
+		{text: "SELECT 1 $$ INTO OUTFILE 'x' # $$", want: true},
+		{text: "SELECT 1 $$ INTO OUTFILE 'x'", want: true},
+		{text: "SELECT 'a", want: true},
+	} {
+		var s Scanner
+		canonical, _, flags := s.Scan([]byte(c.text), c.mode)
+		d := Describe(canonical, c.mode).Flagged(flags)
+		if got := d.Effects&Uncertain != 0; got != c.want {
+			t.Errorf("%q is %q, uncertain %v", c.text, canonical, got)
+		}
+	}
+}

@@ -23,23 +23,61 @@ func (l *lexer) comment(i int) {
 		return
 	}
 	body++
-	digits := 0
-	version := 0
-	for digits < 6 && isDigit(l.at(body+digits)) {
-		version = version*10 + int(l.at(body+digits)-'0')
-		digits++
-	}
-	if digits >= 5 {
-		body += digits
-	}
-	// These are versions of MySQL that MariaDB never was.
-	if version >= 50700 && version <= 99999 && digits >= 5 && !marker && l.mode&MariaDB != 0 {
+	version, digits := l.version(body)
+	if !l.executes(version, digits, marker) {
 		l.pos = l.nestedEnd(body)
 		return
 	}
+	body += digits
 	l.flags |= Executable
 	l.code = true
 	l.pos = body
+}
+
+// version reads the version at i that a server must have to take an executable comment for code: none, or 5 or 6 digits.
+func (l *lexer) version(i int) (version, digits int) {
+	for digits < 6 && isDigit(l.at(i+digits)) {
+		version = version*10 + int(l.at(i+digits)-'0')
+		digits++
+	}
+	switch {
+	case digits < 5:
+		return 0, 0
+	case digits == 6 && l.mode&MariaDB == 0:
+		if version/10 != 99999 {
+			l.flags |= Doubtful // older servers read 5
+		}
+		if !l.space(i + 6) {
+			return version / 10, 5
+		}
+	}
+	return version, digits
+}
+
+// The versions that every server still in use has, and one that none will have.
+const (
+	oldestMySQL   = 50700
+	oldestMariaDB = 100500
+	never         = 990000
+)
+
+// executes reports whether servers take a comment for code that names a version. marker is the M of MariaDB's own.
+func (l *lexer) executes(version, digits int, marker bool) bool {
+	oldest := oldestMySQL
+	if l.mode&MariaDB != 0 {
+		oldest = oldestMariaDB
+		// These are versions of MySQL that MariaDB never was.
+		if version >= 50700 && version <= 99999 && !marker {
+			return false
+		}
+	}
+	if version >= never || version == 99999 && digits == 5 && !marker {
+		return false
+	}
+	if version > oldest {
+		l.flags |= Doubtful
+	}
+	return true
 }
 
 // commentEnd returns where an ordinary comment ends.

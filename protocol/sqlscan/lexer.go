@@ -47,6 +47,9 @@ func (l *lexer) at(i int) byte {
 	return 0
 }
 
+// space reports whether there is white space at i.
+func (l *lexer) space(i int) bool { return i < len(l.text) && classes[l.text[i]] == byteSpace }
+
 // token ends the token at end, and returns its symbol.
 func (l *lexer) token(s symbol, end int) symbol {
 	l.end, l.pos = end, end

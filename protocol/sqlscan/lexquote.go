@@ -104,6 +104,7 @@ func (l *lexer) dollar(i int) symbol {
 	if l.at(j) != '$' {
 		return l.plainName(i)
 	}
+	l.flags |= Doubtful // before 8.0.34 it is a name
 	tag := l.text[i : j+1]
 	end := bytes.Index(l.text[j+1:], tag)
 	if end < 0 {

@@ -32,7 +32,7 @@ var scanTests = []struct {
 	{text: "SELECT JSON_ARRAYAGG(a NULL ON NULL), a IS NULL AND NULL", canonical: "SELECT JSON_ARRAYAGG(a NULL ON NULL), a IS NULL AND ?"},
 	{text: "SELECT TRUE, FALSE", canonical: "SELECT TRUE, FALSE"},
 	{text: `SELECT \N`, mode: MariaDB, canonical: "SELECT ?"},
-	{text: "SELECT $$it's$$, $tag$ $$ ' $tag$, $x", canonical: "SELECT ?, ..., `$x`"},
+	{text: "SELECT $$it's$$, $tag$ $$ ' $tag$, $x", canonical: "SELECT ?, ..., `$x`", flags: Doubtful},
 	{text: "SELECT $$x$$", mode: MariaDB, canonical: "SELECT `$$x$$`"},
 	{text: "SELECT ?, ?", canonical: "SELECT ?, ..."},
 	{text: "SELECT a FROM t WHERE b = :name AND c = :1", mode: MariaDB, canonical: "SELECT a FROM t WHERE b = ? AND c = ?"},
@@ -90,7 +90,7 @@ var scanTests = []struct {
 	{text: "SELECT 1 -- a\r\n, b", canonical: "SELECT ?, b"},
 	{text: "SELECT 1 /*", canonical: "SELECT ?", flags: Incomplete},
 	{text: "SELECT '/*' a, \"--\" b, `#` c", canonical: "SELECT ? a, ? b, `#` c"},
-	{text: "SELECT /*! a, */ b /*!50000, c*/ /*!080000 , d */", canonical: "SELECT a, b, c, d", flags: Executable},
+	{text: "SELECT /*! a, */ b /*!50000, c*/ /*!080000 , d */", canonical: "SELECT a, b, c, d", flags: Executable | Doubtful},
 	{text: "SELECT /*! a, /* no */ b */", canonical: "SELECT a, b", flags: Executable},
 	{text: "SELECT /*!1 a */", canonical: "SELECT ? a", flags: Executable},
 	{text: "SELECT a /*! , b", canonical: "SELECT a, b", flags: Executable | Incomplete},
@@ -126,7 +126,7 @@ var scanTests = []struct {
 	{text: "\x00 \x01 \x7f \\ ' ", canonical: "\x00 \x01 \x7f \\ ?", flags: Incomplete},
 	{text: "SELECT `a", canonical: "SELECT a", flags: Incomplete},
 	{text: "SELECT \"a", mode: AnsiQuotes, canonical: "SELECT a", flags: Incomplete},
-	{text: "SELECT $$a", canonical: "SELECT ?", flags: Incomplete},
+	{text: "SELECT $$a", canonical: "SELECT ?", flags: Incomplete | Doubtful},
 	{text: ") ) ( ... . .. ....", canonical: ")) (?, .... . .?, ...."},
 }
 

@@ -35,6 +35,9 @@ const (
 	Hinted
 	// Executable is a text with executable comments: what is in them was read as code.
 	Executable
+	// Doubtful is a text that older or newer servers read otherwise: what is in an executable comment is code to some
+	// versions alone, or what is between two dollar tags.
+	Doubtful
 )
 
 // A Scanner scans statements, one after another. Its zero value is ready. It is not safe for concurrent use.
