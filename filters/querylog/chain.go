@@ -76,10 +76,14 @@ func (c *chain) next(before, record []byte) (sum [2 * sha256.Size]byte) {
 	return sum
 }
 
-// event is the record that says how the chain goes on: at the start, and at the beginning of a file.
-func (c *chain) event(now time.Time, reason string) []byte {
-	return event("chain", now, c.csv, detail{"reason", reason, false},
-		detail{"after_seq", strconv.FormatUint(c.seq, 10), true}, detail{"after_hash", string(c.last[:]), false})
+// record is the record that says how the chain goes on: at the start, and at the beginning of a file. columns is the
+// number of columns before an event's in CSV.
+func (c *chain) record(now time.Time, reason string, columns int) []byte {
+	e := begin(nil, c.csv, columns, "chain", now)
+	e.text("reason", reason)
+	e.number("after_seq", c.seq)
+	e.text("after_hash", string(c.last[:]))
+	return e.end()
 }
 
 // The ends of records in a chain, as no text in a record has them: JSON escapes quotes, and the writer of a CSV cell

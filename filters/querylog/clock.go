@@ -2,8 +2,8 @@ package querylog
 
 import "time"
 
-// timeLen is the length of a time in the log.
-const timeLen = len("2006-01-02T15:04:05.000000Z")
+// timeLayout is how times are written.
+const timeLayout = "2006-01-02T15:04:05.000000Z"
 
 // A clock formats times in UTC, and works out date and time of day once a second.
 type clock struct {

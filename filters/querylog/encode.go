@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"strconv"
 
+	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
 )
 
@@ -18,14 +19,37 @@ type encoder struct {
 
 func newEncoder(fields []field, csv, redact bool, l limits) *encoder {
 	e := &encoder{csv: csv, redact: redact, columns: columns(fields, csv), limits: l, fixed: 64}
-	for _, c := range e.columns {
-		e.fixed += len(c.key) + 48 // more than a number, a time, a name of a command or a trace id takes
-		switch c.field {
+	for _, f := range fields {
+		e.fixed += len(key(f, false, csv)) + 48 // more than a number, a time, a name of a command or a trace id takes
+		switch f {
 		case fieldUser, fieldClient:
 			e.fixed += 6 * maxName
 		}
 	}
 	return e
+}
+
+// constants encodes the fields that stay the same in a session, for each of the columns that have such.
+func (e *encoder) constants(s *pipeline.Session, fields []field) (all [][]byte) {
+	for _, c := range e.columns {
+		if c.group == nil {
+			continue
+		}
+		var b []byte
+		for _, f := range c.group {
+			b = append(b, key(f, f == fields[0], e.csv)...)
+			switch f {
+			case fieldSession:
+				b = strconv.AppendUint(b, uint64(s.ID()), 10)
+			case fieldUser:
+				b = append(text(e, append(b, '"'), clipName(s.User())), '"')
+			case fieldClient:
+				b = append(text(e, append(b, '"'), clipName(s.ClientAddr())), '"')
+			}
+		}
+		all = append(all, b)
+	}
+	return all
 }
 
 // append appends the record. It writes it twice where only then it is known that parameters had to be left out, which
@@ -42,8 +66,24 @@ func (e *encoder) append(dst []byte, r *record) []byte {
 
 func (e *encoder) appendRecord(dst []byte, r *record) []byte {
 	start := len(dst)
+	present := r.present()
+	constants := r.session.constants
 	for i := range e.columns {
-		dst = e.column(dst, &e.columns[i], r)
+		c := &e.columns[i]
+		switch bit := uint32(1) << c.field; {
+		case bit&present == 0:
+			dst = append(dst, c.absent...)
+		case bit&numbers != 0:
+			dst = strconv.AppendUint(append(dst, c.key...), r.number(c.field), 10)
+		case bit&constant != 0:
+			dst = append(dst, constants[0]...)
+			constants = constants[1:]
+		default:
+			dst = e.value(append(dst, c.key...), c.field, r)
+			if bit&unquoted == 0 {
+				dst = append(dst, '"')
+			}
+		}
 	}
 	if e.csv {
 		return append(dst, ",\n"...) // it is no event
@@ -55,141 +95,114 @@ func (e *encoder) appendRecord(dst []byte, r *record) []byte {
 	return append(dst, "}\n"...)
 }
 
-// column appends one value, or nothing where there is none, and in CSV an empty cell.
-func (e *encoder) column(dst []byte, c *column, r *record) []byte {
-	switch c.field {
-	case fieldTime:
-		return e.time(dst, c, r)
-	case fieldSession:
-		return append(append(dst, c.key...), r.session.id...)
-	case fieldUser:
-		return append(append(dst, c.key...), r.session.user...)
-	case fieldClient:
-		return append(append(dst, c.key...), r.session.client...)
-	case fieldSchema:
-		return text(e, dst, c, r.schema)
-	case fieldCommand:
-		dst = append(append(dst, c.key...), '"')
-		return append(append(dst, protocol.CommandName(r.com)...), '"')
-	case fieldStatement:
-		switch {
-		case !r.known:
-			return e.absent(dst, c)
-		case r.text != nil:
-			return text(e, dst, c, r.text)
-		}
-		return text(e, dst, c, r.prepared)
-	case fieldParams:
-		return e.params(dst, c, r)
-	case fieldParamSets:
-		if !r.executes || !r.params.Bulk {
-			return e.absent(dst, c)
-		}
-		return number(dst, c, uint64(r.sets()))
-	case fieldTruncated:
-		return e.flag(dst, c, r.truncated)
-	case fieldAborted:
-		return e.flag(dst, c, r.aborted)
-	case fieldServer:
-		return text(e, dst, c, r.watch.Server)
-	case fieldTraceID:
-		if !r.traced {
-			return e.absent(dst, c)
-		}
-		dst = append(append(dst, c.key...), '"')
-		return append(hex.AppendEncode(dst, r.trace[:]), '"')
-	case fieldError, fieldSQLState, fieldMessage:
-		return e.error(dst, c, r)
-	case fieldDigest, fieldClass, fieldSummary:
-		return e.about(dst, c, r)
+// present returns the fields that the record has a value for.
+func (r *record) present() uint32 {
+	present := uint32(numbers | constant | 1<<fieldTime | 1<<fieldSchema | 1<<fieldCommand | 1<<fieldServer)
+	if r.known {
+		present |= 1 << fieldStatement
 	}
-	return e.count(dst, c, r)
+	if r.executes && r.count > 0 {
+		present |= 1 << fieldParams
+		if r.params.Bulk {
+			present |= 1 << fieldParamSets
+		}
+	}
+	if r.truncated {
+		present |= 1 << fieldTruncated
+	}
+	if r.err != nil {
+		present |= 1<<fieldError | 1<<fieldSQLState | 1<<fieldMessage
+	}
+	if r.aborted {
+		present |= 1 << fieldAborted
+	}
+	if r.traced {
+		present |= 1 << fieldTraceID
+	}
+	if r.about != nil {
+		present |= 1<<fieldDigest | 1<<fieldClass | 1<<fieldSummary
+	}
+	return present
 }
 
-// count appends one of the numbers that say how the command went.
-func (e *encoder) count(dst []byte, c *column, r *record) []byte {
-	switch c.field {
+// number returns the value of one of the fields in numbers.
+func (r *record) number(f field) uint64 {
+	switch f {
 	case fieldFirst:
-		return number(dst, c, uint64(r.watch.First.Microseconds()))
+		return uint64(r.watch.First.Microseconds())
 	case fieldLast:
-		return number(dst, c, uint64(r.watch.Last.Microseconds()))
+		return uint64(r.watch.Last.Microseconds())
 	case fieldRows:
-		return number(dst, c, r.watch.Rows)
+		return r.watch.Rows
 	case fieldAffected:
-		return number(dst, c, r.watch.AffectedRows)
+		return r.watch.AffectedRows
 	case fieldBytes:
-		return number(dst, c, r.watch.Bytes)
+		return r.watch.Bytes
 	}
-	return number(dst, c, r.watch.LastInsertID)
+	return r.watch.LastInsertID
 }
 
-func (e *encoder) time(dst []byte, c *column, r *record) []byte {
-	dst = append(append(dst, c.key...), '"')
-	return append(r.session.clock.append(dst, r.watch.Start), '"')
-}
-
-func (e *encoder) error(dst []byte, c *column, r *record) []byte {
-	if r.err == nil {
-		return e.absent(dst, c)
-	}
-	switch c.field {
+// value appends the value of any other field, which is present.
+func (e *encoder) value(dst []byte, f field, r *record) []byte {
+	switch f {
+	case fieldTime:
+		return r.session.clock.append(dst, r.watch.Start)
+	case fieldSchema:
+		return text(e, dst, r.schema)
+	case fieldCommand:
+		return append(dst, protocol.CommandName(r.com)...)
+	case fieldStatement:
+		return e.statement(dst, r)
+	case fieldServer:
+		return text(e, dst, r.watch.Server)
+	case fieldParams:
+		return e.params(dst, r)
+	case fieldParamSets:
+		return strconv.AppendInt(dst, int64(r.sets()), 10)
+	case fieldTruncated, fieldAborted:
+		return append(dst, "true"...)
+	case fieldTraceID:
+		return hex.AppendEncode(dst, r.trace[:])
 	case fieldError:
-		return number(dst, c, uint64(r.err.Code))
+		return strconv.AppendUint(dst, uint64(r.err.Code), 10)
 	case fieldSQLState:
-		return text(e, dst, c, r.err.State[:min(len(r.err.State), 5)])
-	}
-	message := r.err.Message
-	if e.redact {
-		message = redact(r.err.Code)
-	}
-	message, _ = clip(message, maxMessage, false)
-	return text(e, dst, c, message)
-}
-
-func (e *encoder) about(dst []byte, c *column, r *record) []byte {
-	if r.about == nil {
-		return e.absent(dst, c)
-	}
-	switch c.field {
+		return text(e, dst, r.err.State[:min(len(r.err.State), 5)])
+	case fieldMessage:
+		return e.message(dst, r.err)
 	case fieldDigest:
-		dst = append(append(dst, c.key...), '"')
 		for shift := 60; shift >= 0; shift -= 4 {
 			dst = append(dst, hexDigits[r.about.Digest>>shift&0xf])
 		}
-		return append(dst, '"')
+		return dst
 	case fieldClass:
-		return text(e, dst, c, r.about.Class.String())
+		return append(dst, r.about.Class.String()...)
 	}
-	return text(e, dst, c, r.about.Summary[:min(len(r.about.Summary), maxSummary)])
+	return text(e, dst, r.about.Summary[:min(len(r.about.Summary), maxSummary)])
 }
 
-// text appends a value that is text.
-func text[S string | []byte](e *encoder, dst []byte, c *column, s S) []byte {
-	dst = append(append(dst, c.key...), '"')
+func (e *encoder) statement(dst []byte, r *record) []byte {
+	switch {
+	case r.text == nil:
+		return text(e, dst, r.prepared)
+	case r.plain:
+		return append(dst, r.text...)
+	}
+	return text(e, dst, r.text)
+}
+
+func (e *encoder) message(dst []byte, err *protocol.SQLError) []byte {
+	message := err.Message
+	if e.redact {
+		message = redact(err.Code)
+	}
+	message, _ = clip(message, maxMessage, false)
+	return text(e, dst, message)
+}
+
+// text appends s as it stands between quotes.
+func text[S string | []byte](e *encoder, dst []byte, s S) []byte {
 	if e.csv {
-		dst = appendCell(dst, s)
-	} else {
-		dst = appendEscaped(dst, s)
+		return appendCell(dst, s)
 	}
-	return append(dst, '"')
-}
-
-func number(dst []byte, c *column, n uint64) []byte {
-	return strconv.AppendUint(append(dst, c.key...), n, 10)
-}
-
-// flag appends a value that is only there where it is true.
-func (e *encoder) flag(dst []byte, c *column, v bool) []byte {
-	if !v {
-		return e.absent(dst, c)
-	}
-	return append(append(dst, c.key...), "true"...)
-}
-
-// absent appends no value.
-func (e *encoder) absent(dst []byte, c *column) []byte {
-	if e.csv {
-		return append(dst, c.key...)
-	}
-	return dst
+	return appendEscaped(dst, s)
 }

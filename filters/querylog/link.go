@@ -17,10 +17,10 @@ type link struct {
 	next  pipeline.Handler
 	watch pipeline.Watch
 	clock clock
-	// What never changes in a session, encoded.
-	id, user, client []byte
-	prepared         pipeline.Prepared
-	gap              span // what was dropped since the last record, where the session has a file of its own
+	// constants are the fields that never change in a session, encoded: see encoder.constants.
+	constants [][]byte
+	prepared  pipeline.Prepared
+	gap       span // what was dropped since the last record, where the session has a file of its own
 }
 
 // Serve passes c on and logs it when it has been served. While there is no room for records that are not to be dropped,
@@ -144,13 +144,12 @@ func (l *link) putGap() {
 	if l.gap.records == 0 {
 		return
 	}
-	line := l.output.gapRecord(l.gap)
-	reserved, at, ok := l.queue.ring.reserve(tagSize + len(line))
+	reserved, at, ok := l.queue.ring.reserve(tagSize + l.output.columns + gapSize)
 	if !ok {
 		return
 	}
-	tagged := append(binary.LittleEndian.AppendUint32(reserved, l.s.ID()), line...)
-	l.queue.ring.commit(reserved, tagged, at)
+	line := l.output.appendGap(binary.LittleEndian.AppendUint32(reserved, l.s.ID()), l.gap)
+	l.queue.ring.commit(reserved, line, at)
 	l.queue.committed()
 	l.gap = span{}
 }

@@ -28,6 +28,7 @@ type output struct {
 	perSession bool
 	csv        bool
 	head       []byte // the first line of a file, nil where it has none
+	columns    int    // before that of events
 	rotation   rotation
 	packer     *packer // nil where rotated files stay as they are
 	integrity  bool
@@ -86,25 +87,18 @@ func (o *output) add(line []byte) {
 }
 
 // addGap stages a record that says what was dropped.
-func (o *output) addGap(id uint32, g span) { o.stage(o.to(id), o.gapRecord(g)) }
+func (o *output) addGap(id uint32, g span) { o.stage(o.to(id), o.appendGap(nil, g)) }
 
-// gapRecord is the record that says what was dropped.
-func (o *output) gapRecord(g span) []byte {
-	return o.padded(event("gap", time.Now(), o.csv,
-		detail{"lost", strconv.FormatUint(g.records, 10), true},
-		detail{"from", formatTime(g.from), false}, detail{"to", formatTime(g.to), false}))
-}
+// gapSize is more than the record of a gap takes, but for the columns before it.
+const gapSize = 256
 
-// padded puts an event in the column of a CSV file that is there for it.
-func (o *output) padded(line []byte) []byte {
-	if !o.csv {
-		return line
-	}
-	columns := strings.Count(string(o.head), ",") // before the event, where it is the last
-	if o.integrity {
-		columns -= 2
-	}
-	return append([]byte(strings.Repeat(",", columns)), line...)
+// appendGap appends the record that says what was dropped.
+func (o *output) appendGap(dst []byte, g span) []byte {
+	e := begin(dst, o.csv, o.columns, "gap", time.Now())
+	e.number("lost", g.records)
+	e.time("from", g.from)
+	e.time("to", g.to)
+	return e.end()
 }
 
 func (o *output) stage(s *sink, line []byte) {

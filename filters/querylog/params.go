@@ -10,11 +10,7 @@ import (
 )
 
 // params appends the parameters' values as a list in JSON, of a bulk execution as a list of lists.
-func (e *encoder) params(dst []byte, c *column, r *record) []byte {
-	if !r.executes || r.count == 0 {
-		return e.absent(dst, c)
-	}
-	dst = append(dst, c.key...)
+func (e *encoder) params(dst []byte, r *record) []byte {
 	from := len(dst)
 	dst = e.appendSets(append(dst, '['), r, from+e.limits.params)
 	dst = append(dst, ']')

@@ -7,7 +7,6 @@ package querylog
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -57,7 +56,7 @@ func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
 		integrity: c.Integrity, key: []byte(c.IntegrityKey), log: env.Log,
 	}
 	if csv {
-		f.output.head = header(f.fields, c.Integrity)
+		f.output.head, f.output.columns = header(f.fields, c.Integrity), len(f.fields)
 	}
 	if c.Compress || c.Keep > 0 {
 		f.output.packer = newPacker(c.Keep, c.Compress, env.Log)
@@ -114,15 +113,7 @@ func (f *Filter) Open(s *pipeline.Session, next pipeline.Handler) (pipeline.Hand
 	if !f.selection.Session(s) {
 		return next, nil
 	}
-	l := &link{Filter: f, s: s, next: next, id: strconv.AppendUint(nil, uint64(s.ID()), 10)}
-	name := func(v string) []byte {
-		quoted := append([]byte{'"'}, clipName(v)...)
-		if f.encoder.csv {
-			return append(appendCell(quoted[:1], clipName(v)), '"')
-		}
-		return append(appendEscaped(quoted[:1], clipName(v)), '"')
-	}
-	l.user, l.client = name(s.User()), name(s.ClientAddr())
+	l := &link{Filter: f, s: s, next: next, constants: f.encoder.constants(s, f.fields)}
 	if !f.selection.AllText() {
 		l.prepared.Select = f.selection.Text
 	}

@@ -38,6 +38,7 @@ type record struct {
 	com       byte
 	schema    string
 	text      []byte // of the statement, where it is not in prepared
+	plain     bool   // text needs no escaping; size finds out
 	prepared  string
 	known     bool // the command has a statement
 	truncated bool // not all of statement or parameters is there
@@ -107,7 +108,12 @@ func (l *link) describe(r *record, c *pipeline.Command) {
 
 // size returns how long the record can be at most.
 func (r *record) size(e *encoder) int {
-	n := e.fixed + textSize(e, r.prepared) + textSize(e, r.text)
+	n := e.fixed + textSize(e, r.prepared)
+	if r.plain = plain(r.text); r.plain {
+		n += len(r.text)
+	} else {
+		n += textSize(e, r.text)
+	}
 	if r.executes {
 		// A value takes a byte at least in a bulk execution, and a bit where it is NULL.
 		most := 6*r.params.Len() + 40*r.params.Count

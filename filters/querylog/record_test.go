@@ -130,6 +130,7 @@ func TestHostileText(t *testing.T) {
 		}
 		l := open(t, info, everyField)
 		r.session = l
+		_ = r.size(l.encoder)
 		line := l.encoder.append(nil, &r)
 		var got struct{ User, Client, Schema, Statement, Summary, Server string }
 		if err := json.Unmarshal(line, &got); err != nil || bytes.Count(line, []byte{'\n'}) != 1 {

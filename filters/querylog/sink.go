@@ -236,7 +236,7 @@ func (s *sink) begin(now time.Time, reason string) error {
 		if !before.begun {
 			reason = "started"
 		}
-		out = s.chain.append(out, s.padded(s.chain.event(now, reason)), out)
+		out = s.chain.append(out, s.chain.record(now, reason, s.columns), out)
 		s.chain.begun = true
 	}
 	err := s.write(out)
