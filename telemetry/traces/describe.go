@@ -1,93 +1,81 @@
 package traces
 
 import (
+	"net"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
-// maxText is how much of a statement's text a span has, in bytes. maxSummary is what the conventions allow.
 const (
+	// maxText is how much of a statement's text a span has, in bytes. maxSummary is what the conventions allow.
 	maxText    = 8 << 10
 	maxSummary = 255
+	// remembered is how many statements and sessions a writer has encoded attributes of, and rememberedText the length
+	// of those it has for a statement.
+	remembered     = 256
+	rememberedText = 1 << 10
 )
 
-// A description is what spans say of a statement.
+// A description is what is said of a statement wherever it is executed.
 type description struct {
+	statement *pipeline.Statement // nil where nothing is here
 	command   byte
-	name      called
-	summary   bool // name is db.query.summary
-	system    string
-	schema    string
-	pipeline  string
-	operation string
-	text      string
+	name      []byte // the field of a span
+	encoded   []byte // attributes
 }
 
-// called is a name in two parts, so that nothing is allocated to put them together.
-type called struct{ first, second string }
-
-func (n *called) len() int { return len(n.first) + len(n.second) }
-
-// append appends the name with its length before it.
-func (n *called) append(dst []byte) []byte {
-	dst = appendVarint(dst, uint64(n.len()))
-	return append(append(dst, n.first...), n.second...)
-}
-
-func (w *writer) describe(t *pipeline.Trace) description {
-	d := description{
-		command: t.Command.Com(), system: system(t.Session), schema: valid(t.Schema), pipeline: t.Pipeline,
-	}
-	prefix := ""
-	if t.Batch > 1 {
-		prefix = "BATCH "
-	}
-	d.fill(t.Statement, prefix)
-	if w.text {
-		d.text = w.textOf(t.Statement)
-		if text, ok := t.Command.Text(); ok && w.raw {
-			d.text = shortened(string(text))
+// describe returns the description of a statement: one that the writer remembers, or one that is valid until the next
+// call. prefix stands before the summary.
+func (w *writer) describe(st *pipeline.Statement, command byte, prefix string) *description {
+	d := &w.described
+	if st != nil && prefix == "" {
+		d = &w.descriptions[(st.Digest^uint64(command))%remembered]
+		if d.statement == st && d.command == command {
+			return d
 		}
 	}
-	return d
-}
-
-// describeLeg describes a leg that was sent something else than came from the client.
-func (w *writer) describeLeg(t *pipeline.Trace, leg *pipeline.Leg) description {
-	d := description{command: leg.Command, system: system(t.Session), schema: valid(t.Schema), pipeline: t.Pipeline}
-	d.fill(leg.Statement, "")
-	if w.text {
-		d.text = w.textOf(leg.Statement)
+	*d = description{statement: st, command: command, name: d.name[:0], encoded: d.encoded[:0]}
+	w.fill(d, prefix)
+	if len(d.encoded) > rememberedText && d != &w.described {
+		w.described, *d = *d, description{}
+		return &w.described
 	}
 	return d
 }
 
-func (w *writer) textOf(st *pipeline.Statement) string {
-	if st == nil {
-		return ""
-	}
-	return shortened(st.Canonical)
-}
+// operations are those of commands that are not what their statement says.
+var operations = [256]string{protocol.ComStmtPrepare: "PREPARE", protocol.ComStmtFetch: "FETCH"}
 
-// fill says what is done, as the conventions have it: the summary, or else the operation and what it is done to.
+// fill says what is done, as the conventions have it: the summary, or else the operation.
 // https://opentelemetry.io/docs/specs/semconv/db/database-spans/#name
-func (d *description) fill(st *pipeline.Statement, prefix string) {
-	d.operation = operations[d.command]
-	if st != nil && d.operation == "" {
-		d.operation = st.Operation
-	} else if d.operation != "" {
-		prefix = prefixes[d.command]
+func (w *writer) fill(d *description, prefix string) {
+	st := d.statement
+	operation := operations[d.command]
+	switch {
+	case operation != "":
+		prefix = operation + " "
+	case st != nil:
+		operation = st.Operation
 	}
+	name := operation
 	switch {
 	case st != nil && st.Summary != "":
-		d.name, d.summary = called{prefix, cut(valid(st.Summary), maxSummary-len(prefix))}, true
-	case d.operation != "":
-		d.name.first = d.operation
-	default:
-		d.name.first = protocol.CommandName(d.command)
+		name = prefix + cut(valid(st.Summary), maxSummary-len(prefix))
+		d.encoded = stringAttribute(d.encoded, "db.query.summary", name)
+	case name == "":
+		name = protocol.CommandName(d.command)
+	}
+	d.name = appendBytes(d.name, spanName, name)
+	if operation != "" {
+		d.encoded = stringAttribute(d.encoded, "db.operation.name", operation)
+	}
+	if st != nil && w.text == "canonical" {
+		d.encoded = stringAttribute(d.encoded, "db.query.text", shortened(st.Canonical))
 	}
 }
 
@@ -111,24 +99,43 @@ func shortened(s string) string {
 	return valid(s)
 }
 
-// append appends the attributes.
-func (d *description) append(dst []byte) []byte {
-	dst = stringAttribute(dst, "db.system.name", d.system)
-	if d.schema != "" {
-		dst = stringAttribute(dst, "db.namespace", d.schema)
+// A caller is what is said of a session.
+type caller struct {
+	id           uint32 // 0 where nothing is here
+	user, schema string
+	mode         sqlscan.Mode
+	database     []byte // attributes of the database called
+	client       []byte // and of who calls
+}
+
+// caller returns what is said of the session of t.
+func (w *writer) caller(t *pipeline.Trace) *caller {
+	s := t.Session
+	c := &w.callers[s.ID()%remembered]
+	if c.id == s.ID() && c.user == s.User() && c.schema == t.Schema && c.mode == s.Mode() {
+		return c
 	}
-	if d.summary {
-		const key = "db.query.summary"
-		n := d.name.len()
-		dst = appendAttribute(dst, key, 1+sizeVarint(uint64(n))+n)
-		dst = d.name.append(append(dst, valueString))
+	*c = caller{
+		id: s.ID(), user: s.User(), schema: t.Schema, mode: s.Mode(), database: c.database[:0], client: c.client[:0],
 	}
-	if d.text != "" {
-		dst = stringAttribute(dst, "db.query.text", d.text)
+	system := "mysql"
+	if c.mode&sqlscan.MariaDB != 0 {
+		system = "mariadb"
 	}
-	if d.operation != "" {
-		dst = stringAttribute(dst, "db.operation.name", d.operation)
+	c.database = stringAttribute(c.database, "db.system.name", system)
+	if c.schema != "" {
+		c.database = textAttribute(c.database, "db.namespace", c.schema)
 	}
-	dst = stringAttribute(dst, "weir.command", protocol.CommandName(d.command))
-	return stringAttribute(dst, "weir.pipeline", d.pipeline)
+	host, port, err := net.SplitHostPort(s.ClientAddr())
+	if err != nil { // a Unix socket
+		host, port = s.ClientAddr(), ""
+	}
+	c.client = stringAttribute(c.client, "client.address", host)
+	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+		c.client = intAttribute(c.client, "client.port", n)
+	}
+	c.client = textAttribute(c.client, "user.name", c.user)
+	c.client = intAttribute(c.client, "weir.session", uint64(c.id))
+	c.client = textAttribute(c.client, "weir.pipeline", t.Pipeline)
+	return c
 }

@@ -8,17 +8,18 @@ import (
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
-	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
-// A writer encodes the spans of one worker.
+// A writer encodes the spans of one worker. What it says again and again, it has encoded already.
 type writer struct {
-	e       *Exporter
-	b       *batch
-	raw     bool // statements are shown as they came
-	text    bool // they are shown
-	servers []serverAttributes
-	scratch []byte
+	e            *Exporter
+	b            *batch
+	text         string // the setting query_text
+	servers      []serverAttributes
+	callers      [remembered]caller
+	descriptions [remembered]description
+	described    description
+	scratch      []byte
 }
 
 // serverAttributes are the encoded attributes of a server.
@@ -27,9 +28,7 @@ type serverAttributes struct {
 	encoded []byte
 }
 
-func (e *Exporter) writer() *writer {
-	return &writer{e: e, b: e.take(), raw: e.config.QueryText == "raw", text: e.config.QueryText != "none"}
-}
+func (e *Exporter) writer() *writer { return &writer{e: e, b: e.take(), text: e.config.QueryText} }
 
 // Flush is pipeline.SpanWriter's.
 func (w *writer) Flush() {
@@ -41,14 +40,13 @@ func (w *writer) Flush() {
 
 // WriteTrace is pipeline.SpanWriter's.
 func (w *writer) WriteTrace(t *pipeline.Trace) {
-	b := w.b
-	d := w.describe(t)
+	b, c := w.b, w.caller(t)
 	if !t.Branch() {
-		b.spans = w.statement(b.spans, t, &d)
+		b.spans = w.statement(b.spans, t, c)
 		b.count++
 	}
 	for i := range t.Legs {
-		b.spans = w.leg(b.spans, t, &t.Legs[i], &d)
+		b.spans = w.leg(b.spans, t, &t.Legs[i], c)
 		b.count++
 	}
 	if len(b.spans) >= batchSize {
@@ -71,7 +69,7 @@ const (
 )
 
 // head appends what all spans have.
-func head(dst []byte, t *pipeline.Trace, id, parent [8]byte, flags uint32, name *called, kind byte) []byte {
+func head(dst []byte, t *pipeline.Trace, id, parent [8]byte, flags uint32, name []byte, kind byte) []byte {
 	dst = appendBytes(dst, spanTraceID, t.Context.TraceID[:])
 	dst = appendBytes(dst, spanID, id[:])
 	if len(t.State) > 0 {
@@ -80,7 +78,7 @@ func head(dst []byte, t *pipeline.Trace, id, parent [8]byte, flags uint32, name 
 	if parent != [8]byte{} {
 		dst = appendBytes(dst, spanParentID, parent[:])
 	}
-	dst = append(name.append(append(dst, spanName)), spanKind, kind)
+	dst = append(append(dst, name...), spanKind, kind)
 	dst = append(dst, byte(spanFlags&0x7f|0x80), byte(spanFlags>>7))
 	return binary.LittleEndian.AppendUint32(dst, uint32(t.Context.Flags)|knowsRemote|flags)
 }
@@ -92,16 +90,22 @@ func times(dst []byte, start time.Time, from, to time.Duration) []byte {
 }
 
 // statement appends the span of a statement.
-func (w *writer) statement(dst []byte, t *pipeline.Trace, d *description) []byte {
+func (w *writer) statement(dst []byte, t *pipeline.Trace, c *caller) []byte {
 	dst, at := beginSpan(dst)
-	s, h := t.Session, t.Reply
-	remote := uint32(0)
+	h := t.Reply
+	remote, prefix := uint32(0), ""
 	if t.Parent != [8]byte{} {
 		remote = isRemote
 	}
-	dst = head(dst, t, t.Context.SpanID, t.Parent, remote, &d.name, kindServer)
+	if t.Batch > 1 {
+		prefix = "BATCH "
+	}
+	d := w.describe(t.Statement, t.Command.Com(), prefix)
+	dst = head(dst, t, t.Context.SpanID, t.Parent, remote, d.name, kindServer)
 	dst = times(dst, t.Start, 0, t.End)
-	dst = d.append(dst)
+	dst = append(append(append(dst, c.database...), d.encoded...), c.client...)
+	dst = stringAttribute(dst, "weir.command", protocol.CommandName(d.command))
+	dst = w.rawText(dst, t)
 	if t.Batch > 1 {
 		dst = intAttribute(dst, "db.operation.batch.size", uint64(t.Batch))
 	}
@@ -114,7 +118,6 @@ func (w *writer) statement(dst []byte, t *pipeline.Trace, d *description) []byte
 			break
 		}
 	}
-	dst = clientAttributes(dst, s)
 	dst = stringAttribute(dst, "weir.sampled", t.Kept)
 	if t.Statement != nil {
 		w.scratch = appendDigest(w.scratch[:0], t.Statement.Digest)
@@ -126,11 +129,15 @@ func (w *writer) statement(dst []byte, t *pipeline.Trace, d *description) []byte
 	if t.More > 0 {
 		dst = intAttribute(dst, "weir.legs.dropped", uint64(t.More))
 	}
-	dst = sizes(dst, h.First, t.End, h.Bytes)
+	if h.First > 0 {
+		dst = doubleAttribute(dst, "weir.response.first_byte", h.First.Seconds())
+		dst = doubleAttribute(dst, "weir.response.last_byte", t.End.Seconds())
+	}
+	dst = intAttribute(dst, "weir.response.bytes", h.Bytes)
 	switch {
 	case h.Err != nil:
 		message := ""
-		if w.raw { // it may quote values of the statement
+		if w.text == "raw" { // it may quote values of the statement
 			message = h.Err.Message
 		}
 		dst = w.failed(dst, h.Err.Code, h.Err.State, message)
@@ -140,16 +147,41 @@ func (w *writer) statement(dst []byte, t *pipeline.Trace, d *description) []byte
 	return endSpan(dst, at)
 }
 
-// leg appends the span of a leg.
-func (w *writer) leg(dst []byte, t *pipeline.Trace, leg *pipeline.Leg, d *description) []byte {
-	dst, at := beginSpan(dst)
-	if leg.Statement != t.Statement || leg.Command != d.command {
-		own := w.describeLeg(t, leg)
-		d = &own
+// rawText appends the text of a command as it came, where that is wanted. What executes a prepared statement has none.
+func (w *writer) rawText(dst []byte, t *pipeline.Trace) []byte {
+	if w.text != "raw" {
+		return dst
 	}
-	dst = head(dst, t, leg.SpanID, t.Context.SpanID, 0, &d.name, kindClient)
+	if text, ok := t.Command.Text(); ok {
+		return stringAttribute(dst, "db.query.text", shortened(string(text)))
+	}
+	if t.Statement != nil {
+		return stringAttribute(dst, "db.query.text", shortened(t.Statement.Canonical))
+	}
+	return dst
+}
+
+// leg appends the span of a leg. Its last byte is its end.
+func (w *writer) leg(dst []byte, t *pipeline.Trace, leg *pipeline.Leg, c *caller) []byte {
+	dst, at := beginSpan(dst)
+	own := leg.Statement != t.Statement || leg.Command != t.Command.Com() // it was sent something else than came
+	prefix := ""
+	if t.Batch > 1 && !own {
+		prefix = "BATCH "
+	}
+	d := w.describe(leg.Statement, leg.Command, prefix)
+	dst = head(dst, t, leg.SpanID, t.Context.SpanID, 0, d.name, kindClient)
 	dst = times(dst, t.Start, leg.Start, leg.End)
-	dst = d.append(dst)
+	dst = append(append(dst, c.database...), d.encoded...)
+	switch {
+	case !own:
+		dst = w.rawText(dst, t)
+	case w.text == "raw" && leg.Statement != nil:
+		dst = stringAttribute(dst, "db.query.text", shortened(leg.Statement.Canonical))
+	}
+	if t.Branch() || own {
+		dst = stringAttribute(dst, "weir.command", protocol.CommandName(leg.Command))
+	}
 	if leg.Rows > 0 {
 		dst = intAttribute(dst, "db.response.returned_rows", leg.Rows)
 	}
@@ -161,9 +193,12 @@ func (w *writer) leg(dst []byte, t *pipeline.Trace, leg *pipeline.Leg, d *descri
 	}
 	dst = intAttribute(dst, "weir.server.connection", uint64(leg.ThreadID))
 	if t.Branch() {
-		dst = trueAttribute(clientAttributes(dst, t.Session), "weir.branch")
+		dst = trueAttribute(append(dst, c.client...), "weir.branch")
 	}
-	dst = sizes(dst, leg.First-leg.Start, leg.End-leg.Start, leg.Bytes)
+	if first := leg.First - leg.Start; first > 0 {
+		dst = doubleAttribute(dst, "weir.response.first_byte", first.Seconds())
+	}
+	dst = intAttribute(dst, "weir.response.bytes", leg.Bytes)
 	switch {
 	case leg.Code != 0:
 		dst = w.failed(dst, leg.Code, string(leg.State[:]), "")
@@ -173,29 +208,6 @@ func (w *writer) leg(dst []byte, t *pipeline.Trace, leg *pipeline.Leg, d *descri
 		dst = failed(stringAttribute(dst, "error.type", "server_lost"), "")
 	}
 	return endSpan(dst, at)
-}
-
-// sizes appends what is said of a reply. first is not positive where there was none.
-func sizes(dst []byte, first, last time.Duration, bytes uint64) []byte {
-	if first > 0 {
-		dst = doubleAttribute(dst, "weir.response.first_byte", first.Seconds())
-		dst = doubleAttribute(dst, "weir.response.last_byte", last.Seconds())
-	}
-	return intAttribute(dst, "weir.response.bytes", bytes)
-}
-
-// clientAttributes appends who the client is.
-func clientAttributes(dst []byte, s *pipeline.Session) []byte {
-	host, port, err := net.SplitHostPort(s.ClientAddr())
-	if err != nil { // a Unix socket
-		host, port = s.ClientAddr(), ""
-	}
-	dst = stringAttribute(dst, "client.address", host)
-	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
-		dst = intAttribute(dst, "client.port", n)
-	}
-	dst = textAttribute(dst, "user.name", s.User())
-	return intAttribute(dst, "weir.session", uint64(s.ID()))
 }
 
 // server returns the attributes that say where a server is.
@@ -248,16 +260,3 @@ func appendDigest(dst []byte, digest uint64) []byte {
 	}
 	return dst
 }
-
-func system(s *pipeline.Session) string {
-	if s.Mode()&sqlscan.MariaDB != 0 {
-		return "mariadb"
-	}
-	return "mysql"
-}
-
-// operations are those of commands that are not what their statement says.
-var operations = [256]string{protocol.ComStmtPrepare: "PREPARE", protocol.ComStmtFetch: "FETCH"}
-
-// prefixes are operations with a space behind them.
-var prefixes = [256]string{protocol.ComStmtPrepare: "PREPARE ", protocol.ComStmtFetch: "FETCH "}
