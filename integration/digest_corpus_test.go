@@ -21,7 +21,7 @@ type corpusStatement struct {
 
 // charsets are the options that name a character_set_client, with what they are to the scanner.
 var charsets = map[string]sqlscan.Mode{
-	"utf8mb4": 0, "latin1": 0, "gbk": sqlscan.GBK, "big5": sqlscan.GBK, "sjis": sqlscan.SJIS, "cp932": sqlscan.SJIS,
+	"utf8mb4": 0, "latin1": sqlscan.Latin, "gbk": sqlscan.GBK, "big5": sqlscan.Big5, "sjis": sqlscan.SJIS, "cp932": sqlscan.SJIS,
 }
 
 // charset is the character_set_client the statement is sent in.

@@ -56,7 +56,7 @@ func (t *tools) facts(text []byte, mode sqlscan.Mode) (facts Facts, ok bool) {
 	if flags&sqlscan.Incomplete != 0 {
 		return Facts{}, true
 	}
-	if mode&(sqlscan.SJIS|sqlscan.GBK) != 0 && slices.ContainsFunc(t.code, func(b byte) bool { return b >= 0x80 }) {
+	if mode&(sqlscan.SJIS|sqlscan.GBK|sqlscan.Big5) != 0 && slices.ContainsFunc(t.code, func(b byte) bool { return b >= 0x80 }) {
 		// A name in another character set. Strings are not in the code.
 		return Facts{}, true
 	}

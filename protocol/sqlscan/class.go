@@ -23,6 +23,7 @@ const (
 	byteColon                    // : or :=
 	byteMark                     // ?
 	byteEscape                   // \N
+	byteBlank                    // nothing in some character sets, else a name
 )
 
 // classes has the class of each byte, inName whether it may be part of a name.
@@ -38,6 +39,7 @@ func newClasses() (classes [256]byteClass, inName [256]bool) {
 		}
 		inName[b] = classes[b] != byteOther || b == '$'
 	}
+	classes[0xa0], classes[0xff] = byteBlank, byteBlank
 	for bytes, class := range map[string]byteClass{
 		" \t\n\v\f\r": byteSpace, "xXbBnN": bytePrefix, "$": byteDollar, `'"`: byteQuote, "`": byteTick, "@": byteAt,
 		".": byteDot, "-": byteMinus, "/": byteSlash, "#": byteHash, "*": byteStar, "<=>!": byteCompare,
@@ -52,12 +54,25 @@ func newClasses() (classes [256]byteClass, inName [256]bool) {
 
 func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 
+// blank returns the byte above ASCII that is white space, 0 where none is.
+func (m Mode) blank() byte {
+	switch {
+	case m&Latin != 0:
+		return 0xa0
+	case m&DOS != 0:
+		return 0xff
+	}
+	return 0
+}
+
 // pair reports whether a and b, in the character sets that m names, are one character, whose second byte may be a
 // quote, a backslash or a letter.
 func (m Mode) pair(a, b byte) bool {
 	switch {
 	case m&SJIS != 0:
 		return (a >= 0x81 && a <= 0x9f || a >= 0xe0 && a <= 0xfc) && b >= 0x40 && b <= 0xfc && b != 0x7f
+	case m&Big5 != 0:
+		return a >= 0xa1 && a <= 0xf9 && (b >= 0x40 && b <= 0x7e || b >= 0xa1 && b <= 0xfe)
 	case m&GBK != 0:
 		return a >= 0x81 && a <= 0xfe && b >= 0x40 && b <= 0xfe && b != 0x7f
 	}

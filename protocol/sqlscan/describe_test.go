@@ -72,6 +72,9 @@ var describeTests = []struct {
 	{text: "INSERT INTO status (a) VALUES (1)", mode: MariaDB, class: Write, operation: "INSERT", summary: "INSERT status"},
 	{text: "LOAD DATA INFILE 'x' INTO TABLE t FIELDS TERMINATED BY 'y' IGNORE 1 LINES (a)", mode: MariaDB, class: Write, operation: "LOAD DATA", summary: "LOAD DATA t"},
 
+	{text: "ANALYZE FORMAT=JSON\xa0DELETE FROM t WHERE a IN (1)", mode: MariaDB | Latin, class: Write, operation: "ANALYZE", summary: "ANALYZE DELETE t"},
+	{text: "SELECT * FROM t FOR\xa0UPDATE", mode: Latin, class: Read, effects: ForUpdate, operation: "SELECT", summary: "SELECT t"},
+
 	// Changes.
 	{text: "INSERT INTO shipping_details (a, b) SELECT c, d FROM orders", class: Write, operation: "INSERT", summary: "INSERT shipping_details SELECT orders"},
 	{text: "INSERT IGNORE t(a) VALUES (1) ON DUPLICATE KEY UPDATE a = VALUES(a)", class: Write, operation: "INSERT", summary: "INSERT t"},

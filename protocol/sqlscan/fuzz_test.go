@@ -8,6 +8,7 @@ import (
 // fuzzModes are the modes that fuzzers choose from.
 var fuzzModes = []Mode{
 	0, MariaDB, AnsiQuotes, NoBackslashEscapes, SJIS, GBK, MariaDB | AnsiQuotes | SJIS, AnsiQuotes | NoBackslashEscapes | GBK,
+	Big5, Latin, MariaDB | DOS,
 }
 
 func addSeeds(f *testing.F) {

@@ -112,7 +112,7 @@ func (l *lexer) nestedEnd(i int) int {
 
 // hint reads a token of optimizer hints.
 func (l *lexer) hint() symbol {
-	for classes[l.at(l.pos)] == byteSpace {
+	for l.space(l.pos) {
 		l.pos++
 	}
 	i := l.pos
@@ -128,7 +128,7 @@ func (l *lexer) hint() symbol {
 		return l.token(symHintsEnd, i+2)
 	case isDigit(b): // 16M is a number too
 		return l.token(symText, l.nameEnd(i))
-	case inName[b]:
+	case l.inName(b):
 		l.plainName(i)
 		l.after = inHints
 		if l.word != 0 {

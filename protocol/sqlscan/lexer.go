@@ -10,6 +10,7 @@ type lexer struct {
 	mode  Mode
 	flags Flags
 	after after
+	blank byte              // white space, if not 0
 	code  bool              // in an executable comment
 	noted func(hint []byte) // called with each comment that is for the proxy, if not nil
 
@@ -36,7 +37,7 @@ const (
 
 // reset begins with a text. It is held until the next reset.
 func (l *lexer) reset(text []byte, mode Mode) {
-	*l = lexer{text: text, mode: mode, words: keywords(mode)}
+	*l = lexer{text: text, mode: mode, words: keywords(mode), blank: mode.blank()}
 }
 
 // at returns a byte of the text, 0 behind its end: no token has one where it is asked for.
@@ -48,7 +49,12 @@ func (l *lexer) at(i int) byte {
 }
 
 // space reports whether there is white space at i.
-func (l *lexer) space(i int) bool { return i < len(l.text) && classes[l.text[i]] == byteSpace }
+func (l *lexer) space(i int) bool {
+	return i < len(l.text) && (classes[l.text[i]] == byteSpace || l.blank != 0 && l.text[i] == l.blank)
+}
+
+// inName reports whether a name may go on with b.
+func (l *lexer) inName(b byte) bool { return inName[b] && (b < 0x80 || b != l.blank) }
 
 // token ends the token at end, and returns its symbol.
 func (l *lexer) token(s symbol, end int) symbol {
@@ -72,6 +78,11 @@ func (l *lexer) next() symbol {
 			l.pos++
 		case byteLetter:
 			return l.name(i)
+		case byteBlank:
+			if b != l.blank {
+				return l.name(i)
+			}
+			l.pos++
 		case bytePrefix:
 			if l.at(i+1) == '\'' {
 				if b|0x20 == 'n' {
@@ -120,7 +131,7 @@ func (l *lexer) nextAfter() (s symbol, ok bool) {
 	switch was {
 	case afterName:
 		l.joined = true
-		if inName[l.at(l.pos+1)] {
+		if l.inName(l.at(l.pos + 1)) {
 			l.after = afterDot
 		}
 		return l.token('.', l.pos+1), true
@@ -131,7 +142,7 @@ func (l *lexer) nextAfter() (s symbol, ok bool) {
 	case afterAtAt:
 		return l.systemVariable(l.pos), true
 	case afterHintable:
-		for classes[l.at(l.pos)] == byteSpace {
+		for l.space(l.pos) {
 			l.pos++
 		}
 		if !bytes.HasPrefix(l.text[l.pos:], []byte("/*+")) {
@@ -149,7 +160,7 @@ func (l *lexer) nextAfter() (s symbol, ok bool) {
 func (l *lexer) name(i int) symbol {
 	t := l.text
 	end := i + 1
-	if l.mode&(SJIS|GBK) != 0 {
+	if l.mode&(pairs|Latin|DOS) != 0 {
 		end = l.nameEnd(i)
 	} else {
 		for end < len(t) && inName[t[end]] {
@@ -159,7 +170,7 @@ func (l *lexer) name(i int) symbol {
 	l.from, l.to, l.inQuotes = i, end, false
 	l.word = l.words.lookup(t, i, end)
 	l.end, l.pos = end, end
-	if end+1 < len(t) && t[end] == '.' && inName[t[end+1]] {
+	if end+1 < len(t) && t[end] == '.' && l.inName(t[end+1]) {
 		l.after = afterName
 		return symName
 	}
@@ -187,7 +198,7 @@ func (l *lexer) plainName(i int) symbol {
 	end := l.nameEnd(i)
 	l.from, l.to, l.inQuotes = i, end, false
 	l.word = l.words.lookup(l.text, i, end)
-	if l.at(end) == '.' && inName[l.at(end+1)] {
+	if l.at(end) == '.' && l.inName(l.at(end+1)) {
 		l.after = afterName
 	}
 	return l.token(symName, end)
@@ -196,8 +207,8 @@ func (l *lexer) plainName(i int) symbol {
 // nameEnd returns where the name that goes on at i ends.
 func (l *lexer) nameEnd(i int) int {
 	t := l.text
-	if l.mode&(SJIS|GBK) == 0 {
-		for i < len(t) && inName[t[i]] {
+	if l.mode&pairs == 0 {
+		for i < len(t) && l.inName(t[i]) {
 			i++
 		}
 		return i
@@ -228,8 +239,8 @@ func (l *lexer) variable(i int) symbol {
 	next := l.at(i + 1)
 	if next == '@' {
 		next = l.at(i + 2)
-		l.joined = inName[next] || next == '`' || next == '"' && l.mode&AnsiQuotes != 0
-		if inName[next] {
+		l.joined = l.inName(next) || next == '`' || next == '"' && l.mode&AnsiQuotes != 0
+		if l.inName(next) {
 			l.after = afterAtAt
 		}
 		return l.token(symAtAt, i+2)
@@ -245,7 +256,7 @@ func (l *lexer) host(i int) int {
 	if l.at(i) == '?' {
 		return i + 1
 	}
-	for i < len(l.text) && (inName[l.text[i]] || l.text[i] == '.') {
+	for i < len(l.text) && (l.inName(l.text[i]) || l.text[i] == '.') {
 		i++
 	}
 	return i
@@ -259,7 +270,7 @@ func (l *lexer) dot(i int) symbol {
 		return l.token(symNumber, l.fraction(i+1))
 	case next == '.' && l.at(i+2) == '.':
 		return l.token(symEllipsis, i+3)
-	case inName[next]:
+	case l.inName(next):
 		l.after = afterDot
 	}
 	l.joined = false
@@ -282,7 +293,7 @@ func (l *lexer) number(i int) symbol {
 	switch {
 	case c == '.' && (l.mode&MariaDB == 0 || l.at(j+1) != '.'):
 		return l.token(symNumber, l.fraction(j+1))
-	case !inName[c]:
+	case !l.inName(c):
 		return l.token(symNumber, j)
 	case c|0x20 == 'e':
 		if end := l.exponent(j); end > j {
@@ -305,7 +316,7 @@ func (l *lexer) prefixed(i int) int {
 			j++
 		}
 	}
-	if j == i+2 || inName[l.at(j)] {
+	if j == i+2 || l.inName(l.at(j)) {
 		return 0
 	}
 	return j

@@ -84,5 +84,5 @@ func (l *lexer) less(i int, next byte) (s symbol, n int) {
 // dashes reports whether the two dashes before i begin a comment: white space, a control character or the end
 // follows them.
 func (l *lexer) dashes(i int) bool {
-	return i >= len(l.text) || l.text[i] <= ' ' || l.text[i] == 0x7f
+	return i >= len(l.text) || l.text[i] <= ' ' || l.text[i] == 0x7f || l.space(i)
 }

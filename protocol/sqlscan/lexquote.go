@@ -6,7 +6,7 @@ import "bytes"
 func (l *lexer) quoted(i int) int {
 	t := l.text
 	quote := t[i]
-	if l.mode&(SJIS|GBK) != 0 {
+	if l.mode&pairs != 0 {
 		return l.quotedPairs(i+1, quote)
 	}
 	escapes := l.mode&NoBackslashEscapes == 0
@@ -74,7 +74,7 @@ func (l *lexer) quotedDigits(i int) int {
 func (l *lexer) quotedName(i int) symbol {
 	t := l.text
 	quote := t[i]
-	pairs := l.mode&(SJIS|GBK) != 0
+	paired := l.mode&pairs != 0
 	l.from, l.to, l.inQuotes = i+1, len(t), true
 	for i++; i < len(t); i++ {
 		switch c := t[i]; {
@@ -84,7 +84,7 @@ func (l *lexer) quotedName(i int) symbol {
 				return l.token(symName, i+1)
 			}
 			i++
-		case pairs && c >= 0x80 && i+1 < len(t) && l.mode.pair(c, t[i+1]):
+		case paired && c >= 0x80 && i+1 < len(t) && l.mode.pair(c, t[i+1]):
 			i++
 		}
 	}
@@ -98,7 +98,7 @@ func (l *lexer) dollar(i int) symbol {
 		return l.plainName(i)
 	}
 	j := i + 1
-	for inName[l.at(j)] && l.at(j) != '$' {
+	for l.inName(l.at(j)) && l.at(j) != '$' {
 		j++
 	}
 	if l.at(j) != '$' {

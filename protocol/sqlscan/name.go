@@ -5,13 +5,21 @@ func (s *Scanner) name() {
 	l := &s.lexer
 	last := s.last()
 	s.begin(symName, named|glued, last.traits&tight == 0)
-	first := classes[l.text[l.start]]
 	variable := last.symbol == '@' // without quotes it would be read as a literal
-	if !l.inQuotes && l.word == 0 && (first == byteLetter || first == bytePrefix) && !variable && l.mode&(SJIS|GBK) == 0 {
+	if !l.inQuotes && l.word == 0 && startsName(l.text[l.start]) && !variable && l.mode&pairs == 0 {
 		s.buf = append(s.buf, l.text[l.from:l.to]...)
 		return
 	}
 	s.quotedName(l.text[l.from:l.to], variable)
+}
+
+// startsName reports whether a name that begins with b needs no quotes for that.
+func startsName(b byte) bool {
+	switch classes[b] {
+	case byteLetter, bytePrefix, byteBlank:
+		return true
+	}
+	return false
 }
 
 // quotedName adds a name of which it is yet to be found out whether it must be quoted.
@@ -23,10 +31,10 @@ func (s *Scanner) quotedName(content []byte, must bool) {
 	}
 	s.buf = append(s.buf, '`')
 	begin := len(s.buf)
-	must = must || len(content) == 0 || classes[content[0]] != byteLetter && classes[content[0]] != bytePrefix
+	must = must || len(content) == 0 || !startsName(content[0])
 	for i := 0; i < len(content); i++ {
 		b := content[i]
-		if b >= 0x80 && l.mode&(SJIS|GBK) != 0 {
+		if b >= 0x80 && l.mode&pairs != 0 {
 			if i+1 < len(content) && l.mode.pair(b, content[i+1]) {
 				s.buf = append(s.buf, b)
 				i++
@@ -37,7 +45,7 @@ func (s *Scanner) quotedName(content []byte, must bool) {
 			s.buf = append(s.buf, b)
 			continue
 		}
-		must = must || !inName[b]
+		must = must || !l.inName(b)
 		s.buf = append(s.buf, b)
 		if b == quote && i+1 < len(content) {
 			i++ // it was doubled

@@ -262,7 +262,7 @@ func (s *Scanner) punctuation(symbol symbol) {
 // placeholder adds the :name that MariaDB has for ?, after a colon.
 func (s *Scanner) placeholder() bool {
 	l := &s.lexer
-	if !inName[l.at(l.pos)] || s.last().traits&literalNull == 0 {
+	if !l.inName(l.at(l.pos)) || s.last().traits&literalNull == 0 {
 		return false
 	}
 	l.token(symText, l.nameEnd(l.pos))

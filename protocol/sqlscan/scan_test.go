@@ -106,6 +106,15 @@ var scanTests = []struct {
 	{text: "SELECT /*+ QB_NAME(`a`` */ b", canonical: "SELECT /*+ QB_NAME(`a`` ` */ b"},
 	{text: "SELECT /*+ BKA(t", canonical: "SELECT /*+ BKA(t", flags: Incomplete},
 
+	// Character sets.
+	{text: "SELECT\xa01\xa0INTO\xa0@x --\xa0'\n, `a\xa0b`, c\xa0", mode: Latin, canonical: "SELECT ? INTO @?, `a\xa0b`, c"},
+	{text: "SELECT\xa01", canonical: "SELECT\xa01"},
+	{text: "SELECT a.\xa0b, 5\xa0c, @\xa0, 0x41\xa0, _latin1\xa0'a'", mode: Latin | MariaDB, canonical: "SELECT a.b, ? c, @?, ..., _charset ?"},
+	{text: "SELECT\xff1\xffINTO\xffOUTFILE 'x', \xa0", mode: DOS, canonical: "SELECT ? INTO OUTFILE ?, \xa0"},
+	{text: "SELECT '\x81\\' b'", mode: Big5, canonical: "SELECT ?"},
+	{text: "SELECT '\xa1\\' b", mode: Big5, canonical: "SELECT ? b"},
+	{text: "SELECT '\x81\\' b", mode: GBK, canonical: "SELECT ? b"},
+
 	// Hints to the proxy.
 	{text: "SELECT 1 -- weir route to primary", canonical: "SELECT ?", flags: Hinted},
 	{text: "SELECT 1 # MaxScale x", canonical: "SELECT ?", flags: Hinted},

@@ -16,11 +16,19 @@ const (
 	AnsiQuotes
 	// NoBackslashEscapes has a backslash in a string be itself.
 	NoBackslashEscapes
-	// SJIS is for a character_set_client of sjis or cp932, GBK for gbk, gb18030 or big5: there a backslash or a quote
-	// may be the second byte of a character.
+	// SJIS is for a character_set_client of sjis or cp932, GBK for gbk or gb18030, Big5 for big5: there a backslash or a
+	// quote may be the second byte of a character.
 	SJIS
 	GBK
+	Big5
+	// Latin is for latin1, latin2, latin5, latin7, cp1250, greek, hebrew, dec8, geostd8 or armscii8, where the byte a0 is
+	// white space; DOS for cp852, cp866 or keybcs2, where ff is.
+	Latin
+	DOS
 )
+
+// pairs are the modes in which two bytes may be one character.
+const pairs = SJIS | GBK | Big5
 
 // Flags say what the canonical text does not.
 type Flags uint8
