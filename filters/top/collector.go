@@ -99,6 +99,12 @@ func (k *collector) drain() {
 
 // document returns the lists as they are now.
 func (k *collector) document() Document {
+	d := k.lists()
+	d.addFacts()
+	return d
+}
+
+func (k *collector) lists() Document {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.drain()

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weirproxy/weir/protocol/sqlfacts"
 )
 
 // A Document is what the pipeline's lists say.
@@ -43,6 +45,10 @@ type Digest struct {
 	Statement string    `json:"statement"`
 	Truncated bool      `json:"truncated,omitempty"`
 	Since     time.Time `json:"since"`
+	// Understood says whether a parser has understood the statement. Only then Tables and Functions are what it names.
+	Understood bool     `json:"understood"`
+	Tables     []string `json:"tables,omitempty"`
+	Functions  []string `json:"functions,omitempty"`
 
 	Count         uint64  `json:"count"`
 	Seconds       float64 `json:"seconds"`
@@ -123,6 +129,30 @@ func (t *table) digest(e *entry) Digest {
 		d.Codes = e.codesByName()
 	}
 	return d
+}
+
+// addFacts says what the statements of the lists name. It takes some time for each.
+func (d *Document) addFacts() {
+	known := make(map[string]sqlfacts.Facts)
+	for _, list := range [][]Digest{d.ByTime, d.ByP99, d.ByErrors} {
+		for i := range list {
+			if one := &list[i]; !one.Truncated {
+				one.addFacts(known)
+			}
+		}
+	}
+}
+
+func (d *Digest) addFacts(known map[string]sqlfacts.Facts) {
+	facts, ok := known[d.Digest]
+	if !ok {
+		facts = sqlfacts.Parse(d.Statement, 0) // a canonical text reads the same in every mode
+		known[d.Digest] = facts
+	}
+	d.Understood, d.Functions = facts.Understood, facts.Functions
+	for _, table := range facts.Tables {
+		d.Tables = append(d.Tables, table.String())
+	}
 }
 
 // most is the weight that e has at most.

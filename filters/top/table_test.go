@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // statement makes what is known of the statement number n.
@@ -253,5 +254,28 @@ func BenchmarkTable(b *testing.B) {
 				table.add(s)
 			}
 		})
+	}
+}
+
+// TestFacts: the lists say what statements name, where the parser understands them.
+func TestFacts(t *testing.T) {
+	table := newTable(4)
+	var scanner sqlscan.Scanner
+	for i, text := range []string{
+		"SELECT COUNT(*) FROM shop.items AS i JOIN orders USING (item) WHERE price IN (1, 2)",
+		"DELETE FROM items WHERE id = 1 RETURNING name",
+	} {
+		canonical, digest, _ := scanner.Scan([]byte(text), sqlscan.MariaDB)
+		st := statement(uint64(i))
+		st.Digest, st.Canonical = digest, string(canonical)
+		table.add(slotOf(st, text, record{took: time.Duration(2 - i)}))
+	}
+	d := documentOf(table, 3)
+	d.addFacts()
+	if got := d.ByTime[0]; !got.Understood || !slices.Equal(got.Tables, []string{"orders", "shop.items"}) || !slices.Equal(got.Functions, []string{"COUNT"}) {
+		t.Errorf("%+v", got)
+	}
+	if got := d.ByTime[1]; got.Understood || got.Tables != nil {
+		t.Errorf("what only MariaDB knows: %+v", got)
 	}
 }
