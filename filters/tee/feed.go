@@ -35,11 +35,15 @@ func (d *feed) Next() (*pipeline.Command, pipeline.ReplyWriter) {
 		return &d.command, &d.watch
 	}
 	for {
-		it := l.queue.pop()
+		it := l.queue.first
 		if it == nil {
 			l.account()
 			return nil, nil
 		}
+		if d.forgets(it) {
+			return &d.command, &d.watch
+		}
+		l.queue.pop()
 		l.counts.statements.Add(-1)
 		if d.needless(it) {
 			l.queue.put(it)
@@ -49,6 +53,7 @@ func (d *feed) Next() (*pipeline.Command, pipeline.ReplyWriter) {
 			d.current = it
 			return &d.command, &d.watch
 		}
+		d.untaken(it)
 		l.skip()
 		l.part("its branch cannot take a " + protocol.CommandName(it.com))
 		l.queue.put(it)
@@ -87,6 +92,9 @@ func (d *feed) translate(it *item) (data []byte, ok bool) {
 			return d.asText(sl, caps), true
 		}
 		if sl.state != slotReady || len(it.data) < protocol.HeaderSize+5 {
+			return nil, false
+		}
+		if executes(it.com) && !d.binds(it) {
 			return nil, false
 		}
 		binary.LittleEndian.PutUint32(it.data[protocol.HeaderSize+1:], sl.id)

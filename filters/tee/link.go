@@ -41,6 +41,10 @@ type slot struct {
 	text      []byte   // of a slotText
 	// orphan is set where the main session failed to prepare: what the branch prepares then, nobody will close.
 	orphan bool
+
+	missing missing // the link's
+	unbound bool    // the branch does not know the types that were bound last
+	afresh  bool    // the branch has values that were sent ahead of what it did not get
 }
 
 type slotState uint8
@@ -85,7 +89,7 @@ func (l *link) copy(c *pipeline.Command, err error) {
 	case l.over:
 		l.drop("")
 	case momentary(l.watch.code) && executes(c.Com()):
-		l.leaveOut(c)
+		l.leaveOut(c, sl)
 	default:
 		l.take(c, sl)
 	}
@@ -112,16 +116,35 @@ func (l *link) take(c *pipeline.Command, sl *slot) {
 	if statement == nil && sl != nil {
 		statement = sl.statement
 	}
-	it := l.copied(c)
-	if it == nil {
-		if c.Com() == protocol.ComStmtPrepare {
-			sl.state = slotMissing
-		}
-		l.drop("its queue was full")
+	data, ok := c.Data, true
+	if sl != nil {
+		data, ok = sl.whole(c, l.s.Capabilities())
+	}
+	if !ok {
+		l.lose(c, sl, "what an execution needs was dropped")
 		return
+	}
+	it := l.copied(c, data)
+	if it == nil {
+		l.lose(c, sl, "its queue was full")
+		return
+	}
+	if sl != nil {
+		sl.copied(it)
 	}
 	it.slot, it.statement, it.main = sl, statement, l.watch.outcome
 	l.push(it)
+}
+
+// lose drops a command about sl, where it is about one.
+func (l *link) lose(c *pipeline.Command, sl *slot, why string) {
+	if sl != nil {
+		sl.miss(c, l.s.Capabilities())
+		if c.Com() == protocol.ComStmtPrepare {
+			sl.state = slotMissing
+		}
+	}
+	l.drop(why)
 }
 
 func (l *link) push(it *item) {
@@ -130,19 +153,19 @@ func (l *link) push(it *item) {
 	l.branch.Wake()
 }
 
-// copied returns a copy of c with all that has come with it, nil where there is no room.
-func (l *link) copied(c *pipeline.Command) *item {
+// copied returns a copy of c, whose first part is to be data, with all that has come with it; nil where there is no room.
+func (l *link) copied(c *pipeline.Command, data []byte) *item {
 	if l.queue.statements >= l.f.config.QueueStatements || !l.body.complete(c) {
 		return nil
 	}
-	it := l.queue.get(len(c.Data))
+	it := l.queue.get(len(data))
 	if it == nil {
 		return nil
 	}
-	n := min(len(c.Data), cap(it.data))
-	it.data = append(it.data, c.Data[:n]...)
+	n := min(len(data), cap(it.data))
+	it.data = append(it.data, data[:n]...)
 	var rest chain // of a command that a filter has made longer than the client could send in one piece
-	if !rest.add(&l.queue, c.Data[n:]) {
+	if !rest.add(&l.queue, data[n:]) {
 		l.queue.put(it)
 		return nil
 	}
@@ -154,7 +177,10 @@ func (l *link) copied(c *pipeline.Command) *item {
 // leaveOut is for a statement that the main servers have not carried out for reasons of the moment, which are not the
 // branch's: it is not tried there, or the two would part. Where it has cost the main session its transaction, it costs
 // the branch its own.
-func (l *link) leaveOut(c *pipeline.Command) {
+func (l *link) leaveOut(c *pipeline.Command, sl *slot) {
+	if sl != nil {
+		sl.miss(c, l.s.Capabilities())
+	}
 	if st := l.s.Statement(c); st != nil && st.Statements > 1 {
 		l.drop("one of several statements in one text failed for a reason of the moment")
 		return

@@ -41,6 +41,7 @@ type command struct {
 	fileSeq   uint8 // the number of its first packet
 	hasFile   bool
 	own       bool  // it is the filter's, not the client's
+	afresh    bool  // what was sent ahead before is not meant for it
 	slot      *slot // the prepared statement it makes or names
 	statement *pipeline.Statement
 	span      protocol.TraceContext // of the client's statement, which the branch's is told of with
