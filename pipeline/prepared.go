@@ -39,14 +39,19 @@ type Prepared struct {
 	textless bool // nobody asks for the texts
 	all      map[uint32]*PreparedStatement
 	last     uint32
+	recent   *PreparedStatement // asked for last
 }
 
 // Of returns the prepared statement that c is about, nil where it is about none, or about one that is not known.
 func (p *Prepared) Of(c *Command) *PreparedStatement {
-	if id, ok := p.id(c); ok {
-		return p.all[id]
+	id, ok := p.id(c)
+	if !ok {
+		return nil
 	}
-	return nil
+	if p.recent == nil || p.recent.ID != id {
+		p.recent = p.all[id]
+	}
+	return p.recent
 }
 
 // id returns the statement id in a command that has one.
@@ -68,20 +73,13 @@ func (p *Prepared) id(c *Command) (uint32, bool) {
 	return id, true
 }
 
-// Values reads the values that c, a COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE, executes its statement with. They lie in
-// c. ok is false where c is no such command, or its statement or their types are not known. It must be called before
-// Learn is.
-func (p *Prepared) Values(s *Session, c *Command) (values protocol.Params, ok bool) {
+// Values has into read the values that c, a COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE of st, executes it with. They lie
+// in c. It reports false where c is no such command, or their types are not known. It must be called before Learn is.
+func (st *PreparedStatement) Values(s *Session, c *Command, into *protocol.Params) bool {
 	if com := c.Com(); com != protocol.ComStmtExecute && com != protocol.ComStmtBulkExecute {
-		return values, false
+		return false
 	}
-	st := p.Of(c)
-	if st == nil {
-		return values, false
-	}
-	values, err := protocol.DecodeExecute(c.Payload(), st.Params, st.Types, s.caps)
-	values.Long = st.Long
-	return values, err == nil
+	return into.Decode(c.Payload(), st.Params, st.Types, st.Long, s.caps) == nil
 }
 
 // Learn remembers a statement that c has prepared, and forgets one that it has closed. reply has watched c's reply. Of
@@ -93,6 +91,7 @@ func (p *Prepared) Learn(s *Session, c *Command, reply *Watch) {
 	case protocol.ComStmtClose:
 		if id, ok := p.id(c); ok {
 			delete(p.all, id)
+			p.recent = nil
 		}
 	case protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
 		p.bind(s, c)
@@ -112,15 +111,14 @@ func (p *Prepared) bind(s *Session, c *Command) {
 		return
 	}
 	st := p.Of(c)
-	if st == nil {
+	if st == nil || st.Params == 0 {
 		return
 	}
-	values, err := protocol.DecodeExecute(c.Payload(), st.Params, st.Types, s.caps)
 	st.Long = nil
-	switch {
-	case err != nil:
+	var values protocol.Params
+	if err := values.Decode(c.Payload(), st.Params, st.Types, nil, s.caps); err != nil {
 		st.Types = st.Types[:0] // it may have bound others, which cannot be made out
-	case values.Bound:
+	} else if values.Bound {
 		st.Types = values.AppendTypes(st.Types[:0])
 	}
 }
@@ -154,5 +152,5 @@ func (p *Prepared) prepare(s *Session, c *Command, reply *Watch) {
 		st.Text = string(text)
 	}
 	st.Selected = p.Select == nil || p.Select(text)
-	p.all[st.ID], p.last = st, st.ID
+	p.all[st.ID], p.last, p.recent = st, st.ID, st
 }

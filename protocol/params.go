@@ -40,8 +40,9 @@ type Params struct {
 	types  []byte // of all, as they lie in the payload or were bound earlier
 	typeAt []byte // of the next value and those behind it
 	nulls  []byte
-	rest   []byte
-	at     int // the next value's place in its set
+	values []byte
+	rest   []byte // of values
+	at     int    // the next value's place in its set
 }
 
 // ParamState says what kind of value a parameter has.
@@ -69,45 +70,56 @@ type Param struct {
 	Sent uint64
 }
 
-// DecodeExecute finds the values in the payload of a COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE, or in the beginning of
-// one. params is the number of the statement's parameters, bound the types they were last bound with, two bytes each,
-// which count where the command has none. An error means that not even types are to be found.
-func DecodeExecute(payload []byte, params int, bound []byte, caps Capability) (Params, error) {
-	p := Params{Count: params, Bulk: len(payload) > 0 && payload[0] == ComStmtBulkExecute}
+// Decode finds the values in the payload of a COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE, or in the beginning of one, and
+// is ready to read them. params is the number of the statement's parameters, bound the types they were last bound with,
+// two bytes each, which count where the command has none; long is what Long says. An error means that not even types are
+// to be found.
+func (p *Params) Decode(payload []byte, params int, bound []byte, long []uint64, caps Capability) error {
+	p.Count, p.Bulk, p.Bound, p.Long = params, len(payload) > 0 && payload[0] == ComStmtBulkExecute, false, long
+	p.named, p.nulls, p.types, p.rest, p.at = false, nil, bound, nil, 0
 	if p.Bulk {
 		if len(payload) < 7 {
-			return p, errParams
+			return errParams
 		}
 		p.rest = payload[7:]
 		p.Bound = payload[5]&sendTypes != 0
 	} else {
 		if len(payload) < 10 {
-			return p, errParams
+			return errParams
 		}
 		p.rest = payload[10:]
 		p.named = caps.Has(ClientQueryAttributes) && payload[5]&paramCountAvailable != 0
 		if err := p.nullsAndFlag(); err != nil {
-			return p, err
+			return err
 		}
 	}
-	p.types = bound
 	if p.Bound {
 		p.types = p.rest
 		for range p.Count {
 			if !p.skipType(&p.rest) {
-				return p, errParams
+				return errParams
 			}
 		}
 		p.types = p.types[:len(p.types)-len(p.rest)]
 	} else {
 		p.named = false // names come with types only
 		if len(p.types) < 2*p.Count {
-			return p, errParams
+			return errParams
 		}
 	}
-	p.typeAt = p.types
-	return p, nil
+	p.values = p.rest
+	p.Rewind()
+	return nil
 }
+
+// DecodeExecute is Params.Decode, where no value has been sent ahead.
+func DecodeExecute(payload []byte, params int, bound []byte, caps Capability) (p Params, err error) {
+	err = p.Decode(payload, params, bound, nil, caps)
+	return p, err
+}
+
+// Rewind has the first value be the next one again.
+func (p *Params) Rewind() { p.rest, p.typeAt, p.at = p.values, p.types, 0 }
 
 // nullsAndFlag reads what stands before the types of a COM_STMT_EXECUTE: the number of values where it is not the
 // statement's, which of them are NULL, and whether types follow.
@@ -158,8 +170,8 @@ func (p *Params) AppendTypes(dst []byte) []byte {
 	return dst
 }
 
-// Len is how many bytes of values have not been read.
-func (p *Params) Len() int { return len(p.rest) }
+// Len is how many bytes of values there are.
+func (p *Params) Len() int { return len(p.values) }
 
 // More reports whether another value is to come. In a bulk execution it may be the first of another set.
 func (p *Params) More() bool {

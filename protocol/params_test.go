@@ -20,8 +20,14 @@ const (
 	execTail = " 01000000 "
 )
 
+// decode is Params.Decode, of a new one.
+func decode(payload []byte, params int, bound []byte, long []uint64, caps protocol.Capability) (*protocol.Params, error) {
+	var p protocol.Params
+	return &p, p.Decode(payload, params, bound, long, caps)
+}
+
 // shown reads all values, and shows each as its text, with what is special about it.
-func shown(p protocol.Params) (all []string, err error) {
+func shown(p *protocol.Params) (all []string, err error) {
 	for p.More() {
 		v, err := p.Next()
 		if err != nil {
@@ -116,26 +122,28 @@ func TestDecodeExecute(t *testing.T) {
 			caps |= protocol.ClientQueryAttributes
 		}
 		payload := unhex(t, tt.hex)
-		p, err := protocol.DecodeExecute(payload, tt.params, unhex(t, tt.bound), caps)
+		p, err := decode(payload, tt.params, unhex(t, tt.bound), tt.long, caps)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		p.Long = tt.long
 		got, err := shown(p)
 		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", tt.name, err, diff)
+		}
+		p.Rewind()
+		if again, err := shown(p); err != nil || !slices.Equal(got, again) {
+			t.Errorf("%s: read again: %q, %v", tt.name, again, err)
 		}
 		types := p.AppendTypes(nil)
 		if len(types) != 2*p.Count {
 			t.Errorf("%s: types %x of %d values", tt.name, types, p.Count)
 		}
 		for n := range payload { // cut off, it never has more, or others
-			p, err := protocol.DecodeExecute(payload[:n:n], tt.params, unhex(t, tt.bound), caps)
+			p, err := decode(payload[:n:n], tt.params, unhex(t, tt.bound), tt.long, caps)
 			if err != nil {
 				continue
 			}
-			p.Long = tt.long
 			part, _ := shown(p)
 			if len(part) > len(got) || !slices.Equal(part, got[:len(part)]) {
 				t.Errorf("%s, cut at %d: %q", tt.name, n, part)
@@ -156,12 +164,12 @@ func TestDecodeExecuteMalformed(t *testing.T) {
 		{"bulk without types", "fa 01000000 0000 00 05", 1},
 		{"nothing", "", 1},
 	} {
-		if p, err := protocol.DecodeExecute(unhex(t, tt.hex), tt.params, nil, protocol.ClientQueryAttributes); err == nil {
+		if p, err := decode(unhex(t, tt.hex), tt.params, nil, nil, protocol.ClientQueryAttributes); err == nil {
 			t.Errorf("%s: %+v", tt.name, p)
 		}
 	}
 	for _, hex := range []string{execHead + "00" + execTail + "00 01 f300 00", "fa 01000000 8000 0100 04 00", "fa 01000000 8000 0100 00"} {
-		p, err := protocol.DecodeExecute(unhex(t, hex), 1, nil, 0)
+		p, err := decode(unhex(t, hex), 1, nil, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +182,7 @@ func TestDecodeExecuteMalformed(t *testing.T) {
 // Types that were bound once serve the next command.
 func TestAppendTypes(t *testing.T) {
 	caps := protocol.ClientQueryAttributes
-	p, err := protocol.DecodeExecute(unhex(t, execHead+"08"+execTail+"02 00 01 0380 00 fe00 01 6b 2a000000 01 76"), 1, nil, caps)
+	p, err := decode(unhex(t, execHead+"08"+execTail+"02 00 01 0380 00 fe00 01 6b 2a000000 01 76"), 1, nil, nil, caps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +190,7 @@ func TestAppendTypes(t *testing.T) {
 	if !bytes.Equal(types, unhex(t, "0380 fe00")) {
 		t.Fatalf("types %x", types)
 	}
-	p, err = protocol.DecodeExecute(unhex(t, execHead+"08"+execTail+"02 00 00 ffffffff 01 77"), 1, types, caps)
+	p, err = decode(unhex(t, execHead+"08"+execTail+"02 00 00 ffffffff 01 77"), 1, types, nil, caps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,11 +225,10 @@ func FuzzDecodeExecute(f *testing.F) {
 			caps |= protocol.ClientQueryAttributes
 		}
 		whole := bytes.Clone(payload)
-		p, err := protocol.DecodeExecute(payload[:len(payload):len(payload)], int(uint16(params)), bound, caps)
+		p, err := decode(payload[:len(payload):len(payload)], int(uint16(params)), bound, []uint64{0, 5}, caps)
 		if err != nil {
 			return
 		}
-		p.Long = []uint64{0, 5}
 		if types := p.AppendTypes(nil); len(types) != 2*p.Count {
 			t.Fatalf("%d bytes of types for %d values", len(types), p.Count)
 		}

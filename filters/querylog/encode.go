@@ -182,12 +182,12 @@ func (e *encoder) value(dst []byte, f field, r *record) []byte {
 
 func (e *encoder) statement(dst []byte, r *record) []byte {
 	switch {
-	case r.text == nil:
-		return text(e, dst, r.prepared)
 	case r.plain:
-		return append(dst, r.text...)
+		return append(append(dst, r.text...), r.prepared...) // one of them is empty
+	case r.text != nil:
+		return text(e, dst, r.text)
 	}
-	return text(e, dst, r.text)
+	return text(e, dst, r.prepared)
 }
 
 func (e *encoder) message(dst []byte, err *protocol.SQLError) []byte {

@@ -20,7 +20,8 @@ type link struct {
 	// constants are the fields that never change in a session, encoded: see encoder.constants.
 	constants [][]byte
 	prepared  pipeline.Prepared
-	gap       span // what was dropped since the last record, where the session has a file of its own
+	params    protocol.Params // of the command being logged
+	gap       span            // what was dropped since the last record, where the session has a file of its own
 }
 
 // Serve passes c on and logs it when it has been served. While there is no room for records that are not to be dropped,

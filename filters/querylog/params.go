@@ -22,7 +22,8 @@ func (e *encoder) params(dst []byte, r *record) []byte {
 
 // appendSets appends the sets of values as far as they go up to end, which leaves room for what closes them.
 func (e *encoder) appendSets(dst []byte, r *record, end int) []byte {
-	p := r.params // a copy: it may be read again
+	p := r.params
+	p.Rewind()
 	for sets := 0; p.More(); sets++ {
 		if sets == maxSets {
 			r.truncated = true
@@ -35,7 +36,7 @@ func (e *encoder) appendSets(dst []byte, r *record, end int) []byte {
 			dst = append(dst, '[')
 		}
 		whole := false
-		if dst, whole = e.appendSet(dst, &p, r.count, end); !whole {
+		if dst, whole = e.appendSet(dst, p, r.count, end); !whole {
 			r.truncated = true
 		}
 		if p.Bulk {
@@ -109,6 +110,7 @@ func isFinite(v *protocol.Param) bool {
 // sets counts the sets of a bulk execution, as far as they have come.
 func (r *record) sets() int {
 	p := r.params
+	p.Rewind()
 	n := 0
 	for i := 0; p.More(); i++ {
 		if _, err := p.Next(); err != nil {

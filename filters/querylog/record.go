@@ -38,12 +38,12 @@ type record struct {
 	com       byte
 	schema    string
 	text      []byte // of the statement, where it is not in prepared
-	plain     bool   // text needs no escaping; size finds out
+	plain     bool   // the statement needs no escaping; size finds out
 	prepared  string
 	known     bool // the command has a statement
 	truncated bool // not all of statement or parameters is there
 	about     *pipeline.Statement
-	params    protocol.Params
+	params    *protocol.Params
 	count     int // of the statement's parameters, where params are known
 	executes  bool
 	err       *protocol.SQLError
@@ -81,8 +81,8 @@ func (l *link) describe(r *record, c *pipeline.Command) {
 	switch {
 	case st != nil:
 		r.prepared, r.truncated, r.known, r.about = st.Text, st.Truncated, true, st.Statement
-		r.params, r.executes = l.prepared.Values(l.s, c)
-		r.count = st.Params
+		r.params, r.count = &l.params, st.Params
+		r.executes = st.Values(l.s, c, r.params)
 	default:
 		r.text, r.known = c.Text()
 		r.truncated = r.known && c.Part != protocol.Whole
@@ -108,11 +108,9 @@ func (l *link) describe(r *record, c *pipeline.Command) {
 
 // size returns how long the record can be at most.
 func (r *record) size(e *encoder) int {
-	n := e.fixed + textSize(e, r.prepared)
-	if r.plain = plain(r.text); r.plain {
-		n += len(r.text)
-	} else {
-		n += textSize(e, r.text)
+	n := e.fixed + len(r.text) + len(r.prepared)
+	if r.plain = plain(r.text) && plain(r.prepared); !r.plain { // one of them is empty
+		n = e.fixed + textSize(e, r.text) + textSize(e, r.prepared)
 	}
 	if r.executes {
 		// A value takes a byte at least in a bulk execution, and a bit where it is NULL.

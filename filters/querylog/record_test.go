@@ -169,22 +169,21 @@ func TestLongestRecord(t *testing.T) {
 	info.User, info.ClientAddr = long, invalid[:2*maxName]
 	quotes := bytes.Repeat([]byte{'"'}, 60<<10)
 	execute := append([]byte("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01\xfe\x00\xfd"), byte(len(quotes)), byte(len(quotes)>>8), 0)
-	values, err := protocol.DecodeExecute(append(execute, quotes...), 1, nil, 0)
-	if err != nil {
+	var values, many, defaults protocol.Params
+	if err := values.Decode(append(execute, quotes...), 1, nil, nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	nulls := append([]byte("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00"), bytes.Repeat([]byte{0xff}, 1<<13)...)
-	many, err := protocol.DecodeExecute(append(nulls, 0), 1<<16-1, bytes.Repeat([]byte{1, 0}, 1<<16), 0)
-	if err != nil {
+	if err := many.Decode(append(nulls, 0), 1<<16-1, bytes.Repeat([]byte{1, 0}, 1<<16), nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	defaults, err := protocol.DecodeExecute(append([]byte("\xfa\x01\x00\x00\x00\x80\x00\x01\x00"), bytes.Repeat([]byte{2}, 1<<15)...), 1, nil, 0)
-	if err != nil {
+	bulk := append([]byte("\xfa\x01\x00\x00\x00\x80\x00\x01\x00"), bytes.Repeat([]byte{2}, 1<<15)...)
+	if err := defaults.Decode(bulk, 1, nil, nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, format := range []string{"json", "csv"} {
 		l := open(t, info, everyField, func(c *Config) { c.Format = format })
-		for name, params := range map[string]protocol.Params{"quotes": values, "nulls": many, "defaults": defaults} {
+		for name, params := range map[string]*protocol.Params{"quotes": &values, "nulls": &many, "defaults": &defaults} {
 			r := record{
 				session: l, com: protocol.ComStmtSendLongData, schema: clipName(long), known: true, aborted: true, traced: true,
 				params: params, executes: true, count: params.Count,

@@ -77,23 +77,15 @@ func (s *sink) writeSome() error {
 	if s.chain != nil {
 		before = *s.chain
 	}
-	n, from := 0, 0
-	s.out = s.out[:0]
-	for _, end := range s.ends {
-		record := s.staged[from:end]
-		if n > 0 && s.rotation.full(s.size+int64(len(s.out)+len(record)+hashSize)) {
-			break
+	n, from := s.some()
+	out := s.staged[:from]
+	if s.chain != nil {
+		s.out, from = s.out[:0], 0
+		for _, end := range s.ends[:n] {
+			s.out = s.chain.append(s.out, s.staged[from:end], nil)
+			from = end
 		}
-		if s.chain != nil {
-			s.out = s.chain.append(s.out, record, nil)
-		} else {
-			s.out = append(s.out, record...)
-		}
-		n, from = n+1, end
-	}
-	out := s.out
-	if s.chain == nil && n == len(s.ends) {
-		out = s.staged
+		out = s.out
 	}
 	err := s.write(out)
 	if err != nil && s.rest == nil {
@@ -109,6 +101,25 @@ func (s *sink) writeSome() error {
 		s.ends[i] -= from
 	}
 	return err
+}
+
+// some returns how many records the file may have now, at least one, and how long they are as they are staged.
+func (s *sink) some() (n, length int) {
+	n = len(s.ends)
+	if s.rotation.maxSize > 0 {
+		size := s.size
+		for n = 0; n < len(s.ends); n++ {
+			record := s.ends[n] - length
+			if s.chain != nil {
+				record += hashSize
+			}
+			if size += int64(record); n > 0 && s.rotation.full(size) {
+				break
+			}
+			length = s.ends[n]
+		}
+	}
+	return n, s.ends[n-1]
 }
 
 // write writes b, or nothing: a part that fitted on the disk is taken back, so that the file ends with a record. Where
