@@ -49,6 +49,9 @@ func (s *sink) flush(now time.Time) error {
 		if err := s.writeRest(); err != nil {
 			return err
 		}
+		if len(s.ends) == 0 {
+			break
+		}
 		if s.dueForRotation(now) {
 			if err := s.rotate(now); err != nil {
 				return err
