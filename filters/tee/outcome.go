@@ -16,7 +16,6 @@ type outcome struct {
 	affected uint64
 	sum      uint64 // of the rows, whatever their order
 	took     time.Duration
-	message  string // of the error, where replies are compared
 }
 
 // A watch is a ReplyWriter that finds out how a command goes.
@@ -80,11 +79,6 @@ func (h *watch) read(p *protocol.Chunk) {
 		h.code = protocol.CrMalformedPacket
 		if len(payload) >= 3 {
 			h.code = binary.LittleEndian.Uint16(payload[1:])
-		}
-		if h.compare {
-			if e, err := protocol.DecodeErr(payload); err == nil {
-				h.message = e.Message
-			}
 		}
 	case protocol.KindPrepareOK:
 		if len(payload) >= 9 {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weirproxy/weir/protocol"
 )
 
 const (
@@ -115,9 +117,13 @@ func (r *reports) difference(l *link, t *tally, d difference, main, branch *outc
 		slog.Bool("faithful", l.session.unfaithful == ""))
 }
 
+// attrs says how a command went. The message of an error is told without what the server has put in: that may be a value,
+// or the password in a statement that one side cannot parse.
 func (o *outcome) attrs() []any {
 	if o.code != 0 {
-		return []any{slog.Int("error", int(o.code)), slog.String("message", o.message), slog.Duration("took", o.took)}
+		return []any{
+			slog.Int("error", int(o.code)), slog.String("message", protocol.ErrText(o.code)), slog.Duration("took", o.took),
+		}
 	}
 	return []any{
 		slog.Uint64("rows", o.rows), slog.Uint64("affected_rows", o.affected),
