@@ -154,13 +154,16 @@ func (b *Branch) open() (err error) {
 	s.startMode()
 	s.prepared = Prepared{textless: true}
 	s.chain, err = b.target.Open(s)
+	if len(s.links) > 0 {
+		s.noteLogin(s.links[0].ok)
+	}
 	return err
 }
 
 // opened begins to serve.
 func (b *Branch) opened(err error) {
 	s := b.s
-	if err == nil {
+	if s.cancelled != nil { // what open says of it is that its context is done
 		err = s.cancelled
 	}
 	if err == nil && s.worker != nil {
@@ -190,13 +193,19 @@ func (b *Branch) Wake() {
 
 // Close says that no more commands will come: the branch ends when it has served what there is, or when its grace is
 // over. Any goroutine may call it, and more than once.
-func (b *Branch) Close() {
-	if b.parent.place.Load() == nil || !b.parent.onWorker(b.close) {
-		b.close() // nothing runs on a worker, or not any more
+func (b *Branch) Close() { b.closeWithin(b.grace, errGrace) }
+
+// Cut is Close without a grace: the branch ends at once, but for what it can serve without waiting. err is why.
+func (b *Branch) Cut(err error) { b.closeWithin(0, err) }
+
+func (b *Branch) closeWithin(grace time.Duration, late error) {
+	f := func() { b.close(grace, late) }
+	if b.parent.place.Load() == nil || !b.parent.onWorker(f) {
+		f() // nothing runs on a worker, or not any more
 	}
 }
 
-func (b *Branch) close() {
+func (b *Branch) close(grace time.Duration, late error) {
 	if b.closed || b.state == branchEnded {
 		return
 	}
@@ -206,7 +215,7 @@ func (b *Branch) close() {
 		return
 	}
 	if s := b.s; s.worker != nil {
-		b.timer = s.worker.After(b.grace, func() { s.interrupt(errGrace) })
+		b.timer = s.worker.After(grace, func() { s.interrupt(late) })
 	}
 	b.Wake()
 }

@@ -45,6 +45,12 @@ var Kind = pipeline.KindOf("tee", Config{
 // minQueue is the least a queue may hold: a few commands as long as a read buffer.
 const minQueue = 64 << 10
 
+// maxLingering is how many branches may go on at one time whose sessions have ended, or been reset. Where a branch's server
+// is stuck, clients that come and go, or pools that reset their connections, would leave any number of them.
+const maxLingering = 1000
+
+var errLingering = errors.New("too many branches of ended sessions are under way")
+
 // A Filter copies sessions to one target.
 type Filter struct {
 	config Config
@@ -55,6 +61,7 @@ type Filter struct {
 	digests             *digests // nil where nothing is compared
 	reports             *reports
 	seed                uint32 // of the sample
+	lingering           atomic.Int64
 }
 
 // New checks the settings.
@@ -114,15 +121,21 @@ func (f *Filter) Open(s *pipeline.Session, next pipeline.Handler) (pipeline.Hand
 	}, &l.feed)
 	l.counts.branches.Add(1)
 	var ended atomic.Int32
-	report := func() { // when the session and its branch have both ended
+	l.branch.Session().OnClose(func() {
 		if ended.Add(1) == 2 {
+			f.lingering.Add(-1)
 			l.report()
 		}
-	}
-	l.branch.Session().OnClose(report)
+	})
 	s.OnClose(func() {
-		report()
-		l.branch.Close()
+		switch {
+		case ended.Add(1) == 2:
+			l.report()
+		case f.lingering.Add(1) > maxLingering:
+			l.branch.Cut(errLingering)
+		default:
+			l.branch.Close()
+		}
 	})
 	return l, nil
 }
