@@ -40,6 +40,7 @@ func (s *Session) changeUser(c *Command) error {
 	}
 	s.closeLinks()
 	s.account, s.user, s.schema = acc, acc.user, request.Schema
+	s.status = 0
 	if request.Collation != 0 && request.Collation <= 0xff {
 		s.collation = uint8(request.Collation)
 	}
@@ -50,8 +51,9 @@ func (s *Session) changeUser(c *Command) error {
 	if err := s.reopen(); err != nil {
 		return err
 	}
+	ok := s.loginOK()
 	return s.client.WriteReply(&protocol.Chunk{
-		Data: protocol.AppendPacket(nil, 0, s.loginOK()), Count: 1, Kind: protocol.KindOK, Final: true,
+		Data: protocol.AppendPacket(nil, 0, ok), Count: 1, Kind: protocol.KindOK, Final: true, Status: s.noteLogin(ok),
 	})
 }
 
@@ -144,55 +146,48 @@ func badLogin(err error) error {
 	}, err)
 }
 
-// noteReply keeps up with what an OK packet, or the end of rows, says of the session's state.
-func (s *Session) noteReply(p *protocol.Chunk) {
-	if p.Status != s.status {
-		s.noteStatus(p.Status)
-	}
-	if p.Status&protocol.StatusSessionStateChange == 0 {
-		return
-	}
-	if ok, err := protocol.DecodeOK(p.Payload(), s.caps); err == nil {
-		s.noteState(ok.SessionState)
-	}
-}
-
-func (s *Session) noteState(state []byte) {
-	for len(state) > 0 {
-		kind, data, rest, err := protocol.NextStateChange(state)
-		if err != nil {
-			return
-		}
-		if kind == protocol.SessionTrackSchema {
-			if name, n := protocol.LenencString(data); n > 0 && string(name) != s.schema {
-				s.schema = string(name)
-			}
-		}
-		state = rest
-	}
-}
-
-// noteStatement keeps up with what a command, which was answered by OK, has changed: the default schema where the client
-// has not asked for session tracking, and how statements read.
-func (s *Session) noteStatement(c *Command, statement *Statement) {
+// noteStatement keeps up with what a command has changed: the default schema where the client has not asked for session
+// tracking, and how statements read. last is the last packet of the reply.
+func (s *Session) noteStatement(c *Command, statement *Statement, last protocol.Kind) {
 	if c.Part != protocol.Whole {
 		return
 	}
 	tracked := s.caps.Has(protocol.ClientSessionTrack)
-	switch c.Com() {
-	case protocol.ComInitDB:
-		if !tracked {
-			s.schema = string(c.Payload()[1:])
+	if c.Com() == protocol.ComInitDB && last == protocol.KindOK && !tracked {
+		s.schema = string(c.Payload()[1:])
+	}
+	if statement == nil {
+		return
+	}
+	switch {
+	case statement.Class == sqlscan.Many:
+		if text, ok := c.Text(); ok && c.Com() == protocol.ComQuery {
+			done := statement.Statements
+			if last == protocol.KindErr {
+				done = s.results
+			}
+			s.noteAssignments(text, done)
 		}
+	case last != protocol.KindOK:
+	case statement.Class == sqlscan.Use && c.Com() == protocol.ComQuery:
+		text, _ := c.Text()
+		if schema, ok := sqlscan.UseSchema(text, s.mode); ok && !tracked {
+			s.schema = schema
+		}
+	case statement.Class == sqlscan.Set:
+		s.noteSet(c)
+	}
+}
+
+// noteSet keeps up with a SET, as text or prepared.
+func (s *Session) noteSet(c *Command) {
+	switch c.Com() {
 	case protocol.ComQuery:
 		text, _ := c.Text()
-		switch statement.Class {
-		case sqlscan.Use:
-			if schema, ok := sqlscan.UseSchema(text, s.mode); ok && !tracked {
-				s.schema = schema
-			}
-		case sqlscan.Set:
-			s.noteAssignments(text)
+		s.noteAssignments(text, 1)
+	case protocol.ComStmtExecute:
+		if st := s.prepared.Of(c); st != nil {
+			s.noteAssignments([]byte(st.Text), 1)
 		}
 	}
 }

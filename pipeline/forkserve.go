@@ -73,7 +73,7 @@ func (b *Branch) serve(c *Command, w ReplyWriter) error {
 	case protocol.ComQuit, protocol.ComChangeUser, protocol.ComResetConnection:
 		return fmt.Errorf("a branch was given a %s", protocol.CommandName(c.Com()))
 	}
-	c.caps = s.caps
+	c.caps, s.results = s.caps, 0
 	b.front.w, b.front.final = w, false
 	s.watch.Reset(&b.front)
 	s.countCommand(c)
@@ -99,9 +99,7 @@ func (b *Branch) serve(c *Command, w ReplyWriter) error {
 	if !b.front.final {
 		return fmt.Errorf("%s got no complete reply from the pipeline", protocol.CommandName(c.Com()))
 	}
-	if b.front.last == protocol.KindOK {
-		s.noteStatement(c, statement)
-	}
+	s.noteStatement(c, statement, b.front.last)
 	return nil
 }
 

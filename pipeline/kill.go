@@ -82,6 +82,7 @@ func (s *Session) kill(w ReplyWriter, k killing) error {
 	ok := protocol.OK{Status: s.status}
 	return w.WriteReply(&protocol.Chunk{
 		Data: protocol.AppendPacket(nil, 0, ok.Append(nil, s.caps)), Count: 1, Kind: protocol.KindOK, Final: true,
+		Status: s.status,
 	})
 }
 

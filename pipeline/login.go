@@ -193,10 +193,7 @@ func drainInput(c net.Conn) {
 func (s *Session) start(conn *packets) error {
 	_ = conn.SetDeadline(time.Time{})
 	ok := s.loginOK()
-	if decoded, err := protocol.DecodeOK(ok, s.caps); err == nil {
-		s.noteStatus(decoded.Status)
-		s.noteState(decoded.SessionState)
-	}
+	s.noteLogin(ok)
 	fd, err := loop.Take(conn.Conn)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // lastPrepared is the statement id by which MariaDB's clients mean the statement prepared last, so that they can
@@ -36,7 +37,7 @@ type Prepared struct {
 	// Select, where set, is asked once for each statement, of its text.
 	Select func(text []byte) bool
 
-	textless bool // nobody asks for the texts
+	textless bool // nobody asks for the texts, but for those of SET
 	all      map[uint32]*PreparedStatement
 	last     uint32
 	recent   *PreparedStatement // asked for last
@@ -148,7 +149,7 @@ func (p *Prepared) prepare(s *Session, c *Command, reply *Watch) {
 	st := &PreparedStatement{
 		ID: reply.StatementID, Truncated: c.Part != protocol.Whole, Statement: s.Statement(c), Params: reply.Params,
 	}
-	if !p.textless {
+	if !p.textless || st.Statement.Class == sqlscan.Set {
 		st.Text = string(text)
 	}
 	st.Selected = p.Select == nil || p.Select(text)

@@ -88,7 +88,7 @@ func (s *Session) idleInput() error {
 
 // serve has one command answered and sees to what the contract promises.
 func (s *Session) serve(c *Command) (err error) {
-	c.caps, s.served = s.caps, true
+	c.caps, s.served, s.results = s.caps, true, 0
 	s.watch.Reset(&s.client)
 	s.countCommand(c)
 	statement := s.statementOf(c)
@@ -123,11 +123,9 @@ func (s *Session) serve(c *Command) (err error) {
 	if err := s.client.discardBody(); err != nil {
 		return err
 	}
-	if s.client.last == protocol.KindOK {
-		s.noteStatement(c, statement)
-		if c.Com() == protocol.ComResetConnection {
-			return s.reset()
-		}
+	s.noteStatement(c, statement, s.client.last)
+	if s.client.last == protocol.KindOK && c.Com() == protocol.ComResetConnection {
+		return s.reset()
 	}
 	return nil
 }

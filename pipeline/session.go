@@ -30,6 +30,7 @@ type Session struct {
 	served    bool // a command, since the balancer last looked
 	mode      sqlscan.Mode
 	status    uint16 // server status flags, as a reply has last carried them
+	results   int    // statements of the command being served that are done, but for the last
 	client    client
 	command   Command
 	watch     Watch     // of the reply to command

@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"strings"
-
 	"github.com/weirproxy/weir/protocol"
 	"github.com/weirproxy/weir/protocol/sqlscan"
 )
@@ -35,16 +33,32 @@ type statements struct {
 
 type known struct {
 	Statement
-	used bool // since the hand came by
+	flagged *Statement // of texts with flags that make it uncertain
+	used    bool       // since the hand came by
 }
 
-// scan returns what is known of a text, and the flags of this one.
-func (k *statements) scan(text []byte, mode sqlscan.Mode) (*Statement, sqlscan.Flags) {
+// of returns the statement of a text with these flags.
+func (k *known) of(flags sqlscan.Flags) *Statement {
+	d := k.Flagged(flags)
+	if d.Effects == k.Effects {
+		return &k.Statement
+	}
+	if k.flagged == nil {
+		st := k.Statement
+		st.Description, st.Flags = d, flags
+		k.flagged = &st
+	}
+	return k.flagged
+}
+
+// scan returns what is known of a text, and the flags of this one. more are flags that the text itself does not show.
+func (k *statements) scan(text []byte, mode sqlscan.Mode, more sqlscan.Flags) (*Statement, sqlscan.Flags) {
 	canonical, digest, flags := k.scanner.Scan(text, mode)
+	flags |= more
 	// A digest alone could be made to collide: a write must never pass for the read it collides with.
 	if found := k.known[digest]; found != nil && found.Canonical == string(canonical) {
 		found.used = true
-		return &found.Statement, flags
+		return found.of(flags), flags
 	}
 	fresh := &known{Statement: Statement{
 		Description: sqlscan.Describe(canonical, mode), Digest: digest, Canonical: string(canonical), Flags: flags,
@@ -52,7 +66,7 @@ func (k *statements) scan(text []byte, mode sqlscan.Mode) (*Statement, sqlscan.F
 	if len(canonical) <= maxKnownText {
 		k.keep(fresh)
 	}
-	return &fresh.Statement, flags
+	return fresh.of(flags), flags
 }
 
 func (k *statements) keep(fresh *known) {
@@ -81,16 +95,18 @@ func (k *statements) keep(fresh *known) {
 
 // Statement returns what is known of the statement in a COM_QUERY or COM_STMT_PREPARE, nil for other commands. It is
 // worked out once for each command. Of a command that is not Whole, it is about the part of the text that is there, and
-// has the flag sqlscan.Incomplete. What a COM_STMT_EXECUTE executes, Prepared knows.
+// has the flag sqlscan.Incomplete. Where the text goes on, or not all servers read it alike, its Effects have
+// sqlscan.Uncertain. What a COM_STMT_EXECUTE executes, Prepared knows.
 func (s *Session) Statement(c *Command) *Statement {
 	if !c.scanned {
 		c.scanned = true
 		c.statement = nil
 		if text, ok := c.Text(); ok {
-			c.statement, c.flags = s.statements().scan(text, s.mode)
+			var more sqlscan.Flags
 			if c.Part != protocol.Whole {
-				c.flags |= sqlscan.Incomplete
+				more = sqlscan.Incomplete
 			}
+			c.statement, c.flags = s.statements().scan(text, s.mode, more)
 		}
 	}
 	return c.statement
@@ -107,82 +123,4 @@ func (s *Session) statements() *statements {
 		s.own = new(statements)
 	}
 	return s.own
-}
-
-// Mode is how the session's statements read now: the server's dialect, and what the session has set.
-func (s *Session) Mode() sqlscan.Mode { return s.mode }
-
-// Status is the last server status flags that a reply to the session carried.
-func (s *Session) Status() uint16 { return s.status }
-
-// startMode sets the mode that the session logs in with.
-func (s *Session) startMode() {
-	s.mode = s.greeted.dialect
-	s.setCharset(charsetOf(s.collation))
-}
-
-// charsetOf returns the character set of a collation id, as far as it changes how statements read.
-// https://dev.mysql.com/doc/refman/8.4/en/information-schema-collations-table.html
-func charsetOf(collation uint8) string {
-	switch collation {
-	case 13, 88, 95, 96:
-		return "sjis"
-	case 1, 28, 84, 87, 248, 249, 250:
-		return "gbk"
-	}
-	return ""
-}
-
-func (s *Session) setCharset(name string) {
-	s.mode &^= sqlscan.SJIS | sqlscan.GBK
-	switch name {
-	case "sjis", "cp932":
-		s.mode |= sqlscan.SJIS
-	case "gbk", "gb18030", "big5":
-		s.mode |= sqlscan.GBK
-	}
-}
-
-// noteStatus keeps up with the server's status flags.
-func (s *Session) noteStatus(status uint16) {
-	s.status = status
-	s.mode &^= sqlscan.NoBackslashEscapes
-	if status&protocol.StatusNoBackslashEscapes != 0 {
-		s.mode |= sqlscan.NoBackslashEscapes
-	}
-	if s.mode&sqlscan.MariaDB != 0 { // MySQL does not say
-		s.mode &^= sqlscan.AnsiQuotes
-		if status&protocol.StatusAnsiQuotes != 0 {
-			s.mode |= sqlscan.AnsiQuotes
-		}
-	}
-}
-
-// noteAssignments keeps up with what a SET statement, which a server has carried out, changes of how statements read.
-func (s *Session) noteAssignments(text []byte) {
-	all, _ := sqlscan.Assignments(text, s.mode)
-	for _, a := range all {
-		switch {
-		case a.Scope != "session" || !a.Literal:
-		case a.Name == "sql_mode":
-			s.mode &^= sqlscan.AnsiQuotes
-			if ansiQuotes(a.Value) {
-				s.mode |= sqlscan.AnsiQuotes
-			}
-		case a.Name == "names", a.Name == "character set", a.Name == "character_set_client":
-			name, _, _ := strings.Cut(strings.ToLower(a.Value), " ")
-			s.setCharset(name)
-		}
-	}
-}
-
-// ansiQuotes reports whether a value of sql_mode has ANSI_QUOTES, by its own name or that of a mode that includes it.
-func ansiQuotes(mode string) bool {
-	for name := range strings.SplitSeq(strings.ToUpper(mode), ",") {
-		switch strings.TrimSpace(name) {
-		case "ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL":
-			return true
-		}
-	}
-	return false
 }

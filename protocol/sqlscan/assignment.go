@@ -21,7 +21,24 @@ type Assignment struct {
 // Assignments returns the assignments of a SET statement, ok false where it could not make out all of them.
 func Assignments(text []byte, mode Mode) (all []Assignment, ok bool) {
 	s, ok := single(text, mode)
-	if !ok || s.word(0) != "SET" || len(s.items) < 2 {
+	if !ok {
+		return nil, false
+	}
+	return s.assignments()
+}
+
+// AllAssignments returns what Assignments does for each SET among the first statements of a text, as far as it can.
+func AllAssignments(text []byte, mode Mode, statements int) (all []Assignment) {
+	parts := split(text, mode)
+	for _, s := range parts[:min(statements, len(parts))] {
+		some, _ := s.assignments()
+		all = append(all, some...)
+	}
+	return all
+}
+
+func (s *statement) assignments() (all []Assignment, ok bool) {
+	if s.word(0) != "SET" || len(s.items) < 2 {
 		return nil, false
 	}
 	a := assigner{statement: s, scope: "session", i: 1, end: len(s.items)}
