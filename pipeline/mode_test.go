@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"encoding/binary"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -16,10 +17,10 @@ import (
 const look = "look"
 
 // modes is a filter that notes how statements read when it is asked to look.
-func modes(seen *sqlscan.Mode) filter {
+func modes(seen *atomic.Uint32) filter {
 	return serve(func(s *pipeline.Session, next pipeline.Handler, w pipeline.ReplyWriter, c *pipeline.Command) error {
 		if text, ok := c.Text(); ok && string(text) == look {
-			*seen = s.Mode()
+			seen.Store(uint32(s.Mode()))
 			return pipeline.Error(w, errNotHere)
 		}
 		return next.Serve(context.Background(), w, c)
@@ -96,12 +97,12 @@ func TestMode(t *testing.T) {
 				script = append(append(script, pt.ExpectQuery(e.text)), pt.Script(e.reply...))
 			}
 			srv := pipelinetest.Backend(t, tt.greeting, append(script, pt.Silence())...)
-			var mode sqlscan.Mode
+			var mode atomic.Uint32
 			c := run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{modes(&mode)}}).Session()
 			for _, e := range tt.talk {
 				c.Run(t, pt.Query(e.text), e.read, pt.Query(look), pt.ExpectError(1290))
-				if mode != e.want {
-					t.Errorf("%q: %b, want %b", e.text, mode, e.want)
+				if got := sqlscan.Mode(mode.Load()); got != e.want {
+					t.Errorf("%q: %b, want %b", e.text, got, e.want)
 				}
 			}
 		})
@@ -113,13 +114,13 @@ func TestModeOfPrepared(t *testing.T) {
 	srv := pipelinetest.Backend(t, pt.MySQL(),
 		pt.ExpectCommand(protocol.ComStmtPrepare), pt.Reply([]byte{0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}),
 		pt.ExpectCommand(protocol.ComStmtExecute), okWith(0, ""), pt.Silence())
-	var mode sqlscan.Mode
+	var mode atomic.Uint32
 	c := run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{modes(&mode)}}).Session()
 	c.Run(t, pt.Send(protocol.ComStmtPrepare, "SET NAMES gbk"), pt.Expect([]byte{0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}),
 		pt.Send(protocol.ComStmtExecute, "\x05\x00\x00\x00\x00\x01\x00\x00\x00"), pt.ExpectOK(),
 		pt.Query(look), pt.ExpectError(1290))
-	if mode != sqlscan.GBK {
-		t.Errorf("%b", mode)
+	if got := sqlscan.Mode(mode.Load()); got != sqlscan.GBK {
+		t.Errorf("%b", got)
 	}
 }
 
@@ -140,15 +141,14 @@ func TestModeStays(t *testing.T) {
 			return [][]byte{ok.Append(nil, c.Caps)}
 		}))}
 	})
-	var mode sqlscan.Mode
+	var mode atomic.Uint32
 	r := run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{modes(&mode)}})
 	c, other := r.Session(), r.Session()
 	check := func(when string) {
 		t.Helper()
-		mode = 0
 		c.Run(t, pt.Query(look), pt.ExpectError(1290))
-		if mode != want {
-			t.Errorf("%s: %b, want %b", when, mode, want)
+		if got := sqlscan.Mode(mode.Load()); got != want {
+			t.Errorf("%s: %b, want %b", when, got, want)
 		}
 	}
 	check("after the login")
