@@ -2,7 +2,9 @@ package tee
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -390,4 +392,66 @@ func TestManySessions(t *testing.T) {
 		"dropped_statements_total": 0, "unfaithful_sessions_total": 0,
 	})
 	f.stop()
+}
+
+// TestNothingKept: what was being copied when a session or its branch came to a bad end is given back.
+func TestNothingKept(t *testing.T) {
+	text := []byte(strings.Repeat("x", 3*sizes[piece]))
+	t.Run("panic in the main pipeline", func(t *testing.T) {
+		p := session(t, caps, caps)
+		reads := pipeline.HandlerFunc(func(_ context.Context, _ pipeline.ReplyWriter, c *pipeline.Command) error {
+			_, _ = c.Body.Next()
+			panic("on purpose")
+		})
+		s := pipeline.Detached(pipelinetest.Session(1<<31 + 8))
+		h, err := p.Filter.Open(s, reads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_ = h.Serve(t.Context(), new(pipelinetest.Recorder), pipelinetest.Long(protocol.ComQuery, text, sizes[piece]))
+		}()
+		s.Close()
+		if held := p.Filter.(*Filter).store.held.Load(); held != 0 {
+			t.Errorf("%d bytes are held", held)
+		}
+	})
+	t.Run("panic when it is compared", func(t *testing.T) {
+		p := session(t, caps, caps, comparing)
+		p.Filter.(*Filter).digests = (*digests)(nil)
+		p.ok(protocol.ComQuery, "SELECT 1")
+		p.Filter.(*Filter).digests = new(digests)
+		p.Filter.(*Filter).reports = nil // it panics with a difference
+		p.send(protocol.ComQuery, "SELECT 1", pipelinetest.Rows(1), pipelinetest.Rows(2))
+		if held := p.Filter.(*Filter).store.held.Load(); held != 0 {
+			t.Errorf("%d bytes are held", held)
+		}
+		p.Filter.(*Filter).reports = newReports(slog.New(slog.DiscardHandler))
+	})
+	t.Run("branch lost in mid-command", func(t *testing.T) {
+		p := session(t, caps, caps)
+		var l *link
+		reads := pipeline.HandlerFunc(func(_ context.Context, w pipeline.ReplyWriter, c *pipeline.Command) error {
+			for i := 0; ; i++ {
+				if _, err := c.Body.Next(); err != nil {
+					return w.WriteReply(&pipelinetest.OK(0, 0)[0])
+				}
+				if i == 0 {
+					l.feed.End(errors.New("on purpose"))
+				}
+				if held := p.Filter.(*Filter).store.held.Load(); held != 0 {
+					t.Errorf("%d bytes are held", held)
+				}
+			}
+		})
+		h, err := p.Filter.Open(pipeline.Detached(pipelinetest.Session(1<<31+8)), reads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l = h.(*link)
+		if err := l.Serve(t.Context(), new(pipelinetest.Recorder), pipelinetest.Long(protocol.ComQuery, text, sizes[piece])); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

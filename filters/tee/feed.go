@@ -147,7 +147,6 @@ func withoutAttrs(it *item) (data []byte, ok bool) {
 // settle sees to what has been served.
 func (d *feed) settle() {
 	l, it, h := d.l, d.current, &d.watch
-	d.current = nil
 	l.session.sent++
 	l.counts.sent.Add(1)
 	switch it.com {
@@ -163,7 +162,11 @@ func (d *feed) settle() {
 		if l.f.digests != nil {
 			l.compare(it, &h.outcome)
 		}
+		if it.main.code == 0 && (d.body.withheld || it.hasFile != (h.asked > 0)) {
+			l.part("a file was loaded on one side alone")
+		}
 	}
+	d.current = nil // now: a panic must not lose it
 	l.queue.put(it)
 }
 
@@ -203,6 +206,7 @@ func changes(it *item) bool {
 func (d *feed) End(err error) {
 	l := d.l
 	l.over = true
+	l.body.lose() // the session may be in the middle of a command, or have ended there
 	if err != nil {
 		l.session.end = err
 		if d.asked {
@@ -212,7 +216,6 @@ func (d *feed) End(err error) {
 			l.counts.refused.Add(1)
 			l.part("its branch could not be opened")
 		}
-		l.f.reports.lost(l, d.asked, err)
 	}
 	if d.current != nil {
 		l.drop("")
@@ -228,6 +231,9 @@ func (d *feed) End(err error) {
 	}
 	l.account()
 	l.counts.branches.Add(-1)
+	if err != nil {
+		l.f.reports.lost(l, d.asked, err)
+	}
 }
 
 // sent delivers the rest of a command to the branch's server, and a file where it asks for one.
@@ -236,6 +242,8 @@ type sent struct {
 	more  *item // the next piece
 	watch *watch
 	asked int // for how many files has been answered
+
+	withheld bool // a file that the main server got
 }
 
 // Next is pipeline.Body's.
@@ -244,7 +252,7 @@ func (b *sent) Next() ([]byte, error) {
 		b.asked++
 		if b.more = b.it.file; b.asked > 1 || !b.it.hasFile || b.it.fileSeq != b.watch.fileSeq {
 			// The main server has not asked for it, or its packets have other numbers: an empty file.
-			b.more = nil
+			b.more, b.withheld = nil, b.withheld || b.it.hasFile
 			return []byte{0, 0, 0, b.watch.fileSeq}, nil
 		}
 	}

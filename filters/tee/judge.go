@@ -57,16 +57,20 @@ func ofTheServer(st *pipeline.Statement, text []byte) bool {
 		return true
 	case sqlscan.Admin:
 		return st.Operation == "SHUTDOWN" || st.Operation == "RESTART"
-	case sqlscan.Unknown, sqlscan.Many, sqlscan.Compound, sqlscan.Prepare, sqlscan.Execute: // may hold one of those
-		return contains(text, "kill") || contains(text, "shutdown")
+	case sqlscan.Unknown, sqlscan.Many, sqlscan.Compound, sqlscan.Prepare, sqlscan.Execute, sqlscan.Begin: // may hold one of those
+		return hasWord(text, "kill") || hasWord(text, "shutdown") || hasWord(text, "restart")
+	case sqlscan.Set: // SET STATEMENT ... FOR, which only the branch's server may know
+		return hasWord(text, "statement") && (hasWord(text, "kill") || hasWord(text, "shutdown"))
 	}
 	return false
 }
 
-// contains reports whether a word in lower case is somewhere in text, in whatever case.
-func contains(text []byte, word string) bool {
+// hasWord reports whether a word in lower case is somewhere in text, in whatever case, and not as a part of another one.
+func hasWord(text []byte, word string) bool {
 	for i := 0; i+len(word) <= len(text); i++ {
-		if text[i]|0x20 == word[0] && bytes.EqualFold(text[i:i+len(word)], []byte(word)) {
+		end := i + len(word)
+		if text[i]|0x20 == word[0] && bytes.EqualFold(text[i:end], []byte(word)) &&
+			(i == 0 || !inName(text[i-1])) && (end == len(text) || !inName(text[end])) {
 			return true
 		}
 	}

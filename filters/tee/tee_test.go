@@ -260,7 +260,9 @@ func TestNotForTheBranch(t *testing.T) {
 	p := session(t, caps, caps)
 	for _, text := range []string{
 		"KILL 5", " kill query 5", "/* x */ KILL CONNECTION 2147483655", "SHUTDOWN", "DO 1; KILL 5",
-		"PREPARE s FROM 'KILL 5'", "EXECUTE IMMEDIATE 'kill 5'",
+		"PREPARE s FROM 'KILL 5'", "EXECUTE IMMEDIATE 'kill 5'", "DO 1; RESTART", "DO 1;RESTART",
+		// What only the branch's server may understand.
+		"SET STATEMENT max_statement_time = 1 FOR KILL 5", "BEGIN NOT ATOMIC SHUTDOWN; END",
 	} {
 		p.ok(protocol.ComQuery, text)
 	}
@@ -270,9 +272,12 @@ func TestNotForTheBranch(t *testing.T) {
 	p.send(protocol.ComStmtPrepare, "KILL ?", pipelinetest.Prepared(1, 1), pipelinetest.Prepared(1, 1))
 	p.ok(protocol.ComStmtExecute, id(1)+"\x00\x01\x00\x00\x00\x00\x01\x03\x00\x05\x00\x00\x00")
 	p.want()
-	p.figures(map[string]int{"skipped_statements_total": 11, "unfaithful_sessions_total": 0})
+	p.figures(map[string]int{"skipped_statements_total": 15, "unfaithful_sessions_total": 0})
 	p.ok(protocol.ComQuery, "SELECT 'kill', skill FROM t")
-	p.want("COM_QUERY SELECT 'kill', skill FROM t")
+	p.ok(protocol.ComQuery, "PREPARE s FROM 'SELECT skill, restarted FROM t'")
+	p.ok(protocol.ComQuery, "SET @kill = 1")
+	p.want("COM_QUERY SELECT 'kill', skill FROM t", "COM_QUERY PREPARE s FROM 'SELECT skill, restarted FROM t'",
+		"COM_QUERY SET @kill = 1")
 }
 
 // TestMomentaryErrors: what failed in the main session alone by chance is not tried in the branch.

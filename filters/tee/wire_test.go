@@ -81,6 +81,9 @@ func TestLocalInfile(t *testing.T) {
 			for name, want := range p.figures {
 				f.await(name, want)
 			}
+			if parted := f.tee.figure("unfaithful_sessions_total"); (parted == 0) != (name == "both") {
+				t.Errorf("%d sessions are not faithful", parted)
+			}
 			if p.main && !bytes.Equal(<-atMain, file) {
 				t.Error("the main server has got another file")
 			}
