@@ -160,18 +160,23 @@ func (w *worker) shed(to *worker, share float64) {
 		}
 		if s.movable() {
 			s.moveTo(to)
+		} else if s.still() {
+			s.awaited = to // when its branches are between two commands
 		}
 	}
 }
 
 // movable reports whether nothing of the session is under way on its worker.
-func (s *Session) movable() bool {
+func (s *Session) movable() bool { return s.still() && s.branchesMovable() }
+
+// still reports whether nothing but the session's branches is under way.
+func (s *Session) still() bool {
 	c := &s.client
 	if s.task != nil || s.ended || s.opening || s.draining || s.cancelled != nil || s.linkSpoke ||
 		c.in != nil || c.out != nil || c.piece != nil || len(c.pend) > 0 || !c.conn.IsOpen() || c.conn.Waiting() {
 		return false
 	}
-	return s.linksMovable() && s.branchesMovable()
+	return s.linksMovable()
 }
 
 // linksMovable reports whether no statement is under way on the session's server connections.
@@ -186,6 +191,7 @@ func (s *Session) linksMovable() bool {
 
 // moveTo hands a movable session to another worker.
 func (s *Session) moveTo(to *worker) {
+	s.awaited = nil
 	s.home.drop(s)
 	fd := s.client.conn.Leave()
 	s.leaveLinks()

@@ -1,6 +1,35 @@
 package pipeline
 
-import "sync"
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/weirproxy/weir/pipeline/loop"
+	"github.com/weirproxy/weir/protocol/sqlscan"
+)
+
+// Statements is what a worker knows of statements.
+type Statements struct{ all statements }
+
+// Scan returns what is known of a text in a mode.
+func (k *Statements) Scan(text string, mode sqlscan.Mode) *Statement {
+	st, _ := k.all.scan([]byte(text), mode, 0)
+	return st
+}
+
+// RunOnNextWorker has a session be on its way to another worker, where nobody has taken it yet, and f be run on that.
+// arrive has it be taken, end stops the worker.
+func RunOnNextWorker(f func()) (arrive, end func(), err error) {
+	lw, err := loop.Start(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &worker{Worker: lw}
+	s := &Session{home: w}
+	s.place.Store(w)
+	s.onWorker(f)
+	return func() { w.Post(func() { w.take(s) }) }, lw.Stop, nil
+}
 
 // Shuffle has every session that is idle move to the next worker, and returns how many have left theirs.
 func (p *Process) Shuffle() (moved int) {
@@ -51,3 +80,6 @@ func (b *Balancer) Look(load float64, shares ...float64) int {
 
 // Fill has a worker have sessions.
 func (b *Balancer) Fill(worker int, sessions int64) { b.b.workers[worker].load.Store(sessions) }
+
+// Home is where the session is, to be compared.
+func (s *Session) Home() any { return s.place.Load() }

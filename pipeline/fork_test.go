@@ -382,3 +382,39 @@ func TestForkMoves(t *testing.T) {
 		}
 	}
 }
+
+// TestForkMovesBehind: a branch that always has something to do does not keep its session from moving.
+func TestForkMovesBehind(t *testing.T) {
+	const statements = 200
+	srv, _ := branchServer(t, pt.MariaDB(), pt.Repeat(pt.Answer(func(c *pt.Conn, command []byte) [][]byte {
+		if !protocol.ExpectsReply(command[0]) {
+			return nil
+		}
+		time.Sleep(2 * time.Millisecond)
+		ok := protocol.OK{Status: protocol.StatusAutocommit}
+		return [][]byte{ok.Append(nil, c.Caps)}
+	})))
+	f := &forker{target: single{srv}, config: grace}
+	r := run(t, serving(t, pipelinetest.AnswerOK()).Addr, pipelinetest.Options{Filters: []pipeline.Filter{f}})
+	c := r.Session()
+	for i := range statements {
+		c.Run(t, pt.Query(fmt.Sprint(i)), pt.ExpectOK())
+	}
+	moved := 0
+	home := f.feeds[0].s.Home()
+	for range 30 {
+		r.Process.Shuffle()
+		time.Sleep(5 * time.Millisecond)
+		if now := f.feeds[0].s.Home(); now != home {
+			home = now
+			moved++
+		}
+	}
+	if moved < 5 {
+		t.Errorf("the session moved %d times", moved)
+	}
+	_ = c.Close()
+	if err := f.await(t, 1)[0]; err != nil || len(f.feeds[0].served) != statements {
+		t.Errorf("%d replies, %v", len(f.feeds[0].served), err)
+	}
+}

@@ -30,6 +30,31 @@ func (b *Branch) movable() bool {
 	return !b.woken && s.task == nil && !s.linkSpoke && s.cancelled == nil && s.linksMovable() && s.branchesMovable()
 }
 
+// root is the client's session that the branch goes back to.
+func (b *Branch) root() *Session {
+	s := b.parent
+	for s.branch != nil {
+		s = s.branch.parent
+	}
+	return s
+}
+
+// inTheWay reports whether the session could move if the branch paused.
+func (b *Branch) inTheWay() bool { return !b.closed && b.root().awaited != nil }
+
+// letGo has the session move that the branch has paused for, or goes on. A branch that is always behind would keep its
+// session where it is for ever otherwise. Nothing may be done with the branch afterwards: it may be on another worker.
+func (b *Branch) letGo() {
+	s := b.root()
+	to := s.awaited
+	s.awaited = nil
+	if to != nil && s.movable() {
+		s.moveTo(to)
+		return
+	}
+	b.Wake()
+}
+
 // leaveBranches takes the branches of a session that moves off its worker.
 func (s *Session) leaveBranches(to *worker) {
 	for _, b := range s.branches {
@@ -54,5 +79,6 @@ func (s *Session) joinBranches(to *worker) {
 			continue
 		}
 		b.s.joinBranches(to)
+		b.Wake() // it may have paused to move
 	}
 }

@@ -10,6 +10,9 @@ import (
 // errServed is the end of a branch that has served everything.
 var errServed = errors.New("all is served")
 
+// errPaused is what a branch stops serving for between two commands, so that its session can move.
+var errPaused = errors.New("paused")
+
 // Run is loop.Runner's: it serves what the feed has, and ends the branch when it is over.
 func (b *Branch) Run() {
 	b.woken = false
@@ -31,6 +34,8 @@ func (b *Branch) Run() {
 	switch {
 	case errors.Is(err, errServed):
 		b.end(nil)
+	case errors.Is(err, errPaused):
+		b.letGo()
 	case err != nil:
 		b.end(err)
 	}
@@ -57,6 +62,9 @@ func (b *Branch) serveAll() (err error) {
 		}
 		if err := b.serve(c, w); err != nil {
 			return err
+		}
+		if s.worker != nil && b.inTheWay() {
+			return errPaused
 		}
 		if served%fairReads == 0 && s.worker != nil {
 			if err := s.task.Yield(); err != nil {

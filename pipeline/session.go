@@ -65,6 +65,7 @@ type Session struct {
 	home     *worker
 	index    int                    // in home.sessions
 	place    atomic.Pointer[worker] // home, for other goroutines
+	awaited  *worker                // where to move to as soon as branches let it
 }
 
 // greeted is what the client was greeted with, for when it changes user.
