@@ -90,14 +90,17 @@ func TestDecodeExecute(t *testing.T) {
 		},
 		{
 			"strings", execHead + "00" + execTail + "00 01 fe00 fc00 f600 0f00" + "03 616263 02 ff00 04 31322e35 00", 4, "",
-			false, nil, []string{"abc", "\xff\x00", "12.5", ""},
+			false, nil,
+			[]string{"abc", "\xff\x00", "12.5", ""},
 		},
 		{
 			"the ninth null", execHead + "00" + execTail + "0001 01" + strings.Repeat("0100", 10) + strings.Repeat("07", 9), 10,
-			"", false, nil, []string{"7", "7", "7", "7", "7", "7", "7", "7", "null", "7"},
+			"", false, nil,
+			[]string{"7", "7", "7", "7", "7", "7", "7", "7", "null", "7"},
 		},
 		{
-			"long data", execHead + "00" + execTail + "00 01 fc00 0100 fc00 05 01 61", 3, "", false, []uint64{1001},
+			"long data", execHead + "00" + execTail + "00 01 fc00 0100 fc00 05 01 61", 3, "", false,
+			[]uint64{1001},
 			[]string{"long 1000", "5", "a"},
 		},
 		{"empty long data", execHead + "00" + execTail + "00 01 fc00", 1, "", false, []uint64{1}, []string{"long 0"}},
@@ -225,7 +228,7 @@ func FuzzDecodeExecute(f *testing.F) {
 			caps |= protocol.ClientQueryAttributes
 		}
 		whole := bytes.Clone(payload)
-		p, err := decode(payload[:len(payload):len(payload)], int(uint16(params)), bound, []uint64{0, 5}, caps)
+		p, err := decode(slices.Clip(payload), int(uint16(params)), bound, []uint64{0, 5}, caps)
 		if err != nil {
 			return
 		}

@@ -169,7 +169,8 @@ func TestEverySettingIsDocumented(t *testing.T) {
 	}
 	for _, defaults := range []any{
 		pipeline.ServerDefaults, pipeline.UserDefaults, pipeline.ListenerDefaults, pipeline.ProcessDefaults, pipeline.LogDefaults,
-		pipeline.MetricsConfig{}, pipeline.TracesDefaults,
+		pipeline.MetricsConfig{},
+		pipeline.TracesDefaults,
 	} {
 		v := reflect.ValueOf(defaults)
 		for i := range v.NumField() {
