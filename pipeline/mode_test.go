@@ -186,3 +186,18 @@ func TestUncertainStatement(t *testing.T) {
 		}
 	}
 }
+
+// TestStatementsOfBothDialects: a worker may serve MariaDB and MySQL, to which one text may mean two things.
+func TestStatementsOfBothDialects(t *testing.T) {
+	var k pipeline.Statements
+	for range 2 {
+		for mode, want := range map[sqlscan.Mode]sqlscan.Effects{sqlscan.MariaDB: 0, 0: sqlscan.StoredFunction} {
+			if st := k.Scan("SELECT NVL(a, 1)", mode); st.Effects != want {
+				t.Errorf("mode %b: %+v", mode, st)
+			}
+		}
+	}
+	if k.Scan("SELECT NVL(a, 1)", 0) != k.Scan("SELECT NVL(a, 1)", sqlscan.AnsiQuotes) {
+		t.Error("what is the same is not kept once")
+	}
+}

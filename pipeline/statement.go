@@ -26,15 +26,17 @@ const (
 // statements is what a worker, or a session without one, knows of statements. Those used least lately make room.
 type statements struct {
 	scanner sqlscan.Scanner
-	known   map[uint64]*known
-	ring    []*known // in no order; hand goes round
+	known   map[uint64]*known // by the key of digest and mode
+	ring    []*known          // in no order; hand goes round
 	hand    int
 }
 
 type known struct {
 	Statement
-	flagged *Statement // of texts with flags that make it uncertain
-	used    bool       // since the hand came by
+	key     uint64
+	mode    sqlscan.Mode // what of it matters to the canonical text
+	flagged *Statement   // of texts with flags that make it uncertain
+	used    bool         // since the hand came by
 }
 
 // of returns the statement of a text with these flags.
@@ -55,12 +57,15 @@ func (k *known) of(flags sqlscan.Flags) *Statement {
 func (k *statements) scan(text []byte, mode sqlscan.Mode, more sqlscan.Flags) (*Statement, sqlscan.Flags) {
 	canonical, digest, flags := k.scanner.Scan(text, mode)
 	flags |= more
+	// What a canonical text means is the server's matter. Sessions of one worker may be on several.
+	mode &= sqlscan.MariaDB | charsetModes
+	key := digest ^ uint64(mode)<<56
 	// A digest alone could be made to collide: a write must never pass for the read it collides with.
-	if found := k.known[digest]; found != nil && found.Canonical == string(canonical) {
+	if found := k.known[key]; found != nil && found.mode == mode && found.Canonical == string(canonical) {
 		found.used = true
 		return found.of(flags), flags
 	}
-	fresh := &known{Statement: Statement{
+	fresh := &known{key: key, mode: mode, Statement: Statement{
 		Description: sqlscan.Describe(canonical, mode), Digest: digest, Canonical: string(canonical), Flags: flags,
 	}}
 	if len(canonical) <= maxKnownText {
@@ -73,7 +78,7 @@ func (k *statements) keep(fresh *known) {
 	if k.known == nil {
 		k.known = make(map[uint64]*known)
 	}
-	if old := k.known[fresh.Digest]; old != nil { // a collision: the latest stays
+	if old := k.known[fresh.key]; old != nil { // a collision: the latest stays
 		for i, v := range k.ring {
 			if v == old {
 				k.ring[i] = fresh
@@ -86,11 +91,11 @@ func (k *statements) keep(fresh *known) {
 			k.ring[k.hand].used = false
 			k.hand = (k.hand + 1) % maxKnown
 		}
-		delete(k.known, k.ring[k.hand].Digest)
+		delete(k.known, k.ring[k.hand].key)
 		k.ring[k.hand] = fresh
 		k.hand = (k.hand + 1) % maxKnown
 	}
-	k.known[fresh.Digest] = fresh
+	k.known[fresh.key] = fresh
 }
 
 // Statement returns what is known of the statement in a COM_QUERY or COM_STMT_PREPARE, nil for other commands. It is
