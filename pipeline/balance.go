@@ -249,7 +249,8 @@ func (w *worker) drop(s *Session) {
 func (s *Session) onWorker(f func()) bool {
 	at := s.place.Load()
 	return at.Post(func() {
-		if s.place.Load() == at {
+		// Where it is on its way here, what has it be taken comes after this.
+		if s.place.Load() == at && s.worker == at.Worker {
 			f()
 		} else if !s.onWorker(f) {
 			f() // nobody else runs any more

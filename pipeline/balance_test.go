@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/pipeline/pipelinetest"
@@ -91,4 +92,25 @@ func TestSessionsMove(t *testing.T) {
 		t.Errorf("%d statements were answered, want %d; sessions moved %d times", served.Load(), 8*each, moved)
 	}
 	f.Stop()
+}
+
+// TestOnWorkerOfAMovingSession: what is to run where a session is does not run before it has arrived there.
+func TestOnWorkerOfAMovingSession(t *testing.T) {
+	var arrived atomic.Bool
+	ran := make(chan bool, 1)
+	arrive, end, err := pipeline.RunOnNextWorker(func() { ran <- arrived.Load() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	select {
+	case <-ran:
+		t.Fatal("it ran with nobody there")
+	case <-time.After(20 * time.Millisecond):
+	}
+	arrived.Store(true)
+	arrive()
+	if !<-ran {
+		t.Error("it ran too early")
+	}
 }
