@@ -34,7 +34,7 @@ func (w *worker) takeStock() (done <-chan struct{}) {
 	asked := make(chan struct{})
 	if !w.Post(func() {
 		s := &stock{
-			tallies: w.tallies.clone(), sessions: len(w.sessions), known: len(w.statements.known), loop: w.Stats(),
+			tallies: w.tallies.clone(), sessions: len(w.sessions) + len(w.branches), known: len(w.statements.known), loop: w.Stats(),
 		}
 		w.stock.mu.Lock()
 		defer w.stock.mu.Unlock()

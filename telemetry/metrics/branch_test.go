@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,15 @@ func TestBranches(t *testing.T) {
 	pipelinetest.Eventually(t, func() bool {
 		all := s.scrape()
 		got = map[string]float64{}
+		sessions := 0.0
+		for name, v := range all {
+			if strings.HasPrefix(name, "weir_worker_sessions{") {
+				sessions += v
+			}
+		}
+		if sessions != 2 { // on one worker, or on two while they move
+			return false
+		}
 		for name := range want {
 			if v, ok := all[name]; ok {
 				got[name] = v
