@@ -55,7 +55,8 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 	}
 	var (
 		filters  []pipeline.Filter
-		names    []string // of the steps
+		blocks   []*hclsyntax.Block // of the filters
+		names    []string           // of the steps
 		router   pipeline.Target
 		first    *hclsyntax.Block
 		expected = true // a router, unless something is likely meant to be one
@@ -68,7 +69,7 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 			var f pipeline.Filter
 			called := l.stepName(name, nested)
 			f, built = step(l, name, called, nested, l.kinds.Filters)
-			filters, names = append(filters, f), append(names, called)
+			filters, blocks, names = append(filters, f), append(blocks, nested), append(names, called)
 		case "router":
 			if first != nil {
 				l.report(nested.DefRange(), fmt.Sprintf("second router in %s", title(block)),
@@ -94,6 +95,15 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 			suggestion("", "A pipeline ends in one router; known are", kindNames(l.kinds.Routers)))
 	}
 	if !ok || first == nil {
+		return nil, false
+	}
+	for i, f := range filters {
+		if err := pipeline.CheckCopies(f, router); err != nil {
+			l.invalid(err, blocks[i], outcome{})
+			ok = false
+		}
+	}
+	if !ok {
 		return nil, false
 	}
 	line := pipeline.NewPipeline(name, filters, router)

@@ -115,7 +115,7 @@ pipeline "app" {
     text = "second"
   }
   router "fan" {
-    servers = [server.db2, server.db1]
+    servers = [server.db2, server.db3]
   }
 }
 pipeline "shadow" {
@@ -125,11 +125,14 @@ pipeline "shadow" {
 }
 server "db2" {
   address = "127.0.0.1:3307"
+}
+server "db3" {
+  address = "127.0.0.1:3308"
 }`)
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}
-	want := built{"fan db1", "plain", "tee", "every first", "every second", "fan db2,db1"}
+	want := built{"fan db1", "plain", "tee", "every first", "every second", "fan db2,db3"}
 	if diff := cmp.Diff(want, steps); diff != "" {
 		t.Errorf("steps (- want, + got):\n%s", diff)
 	}

@@ -71,6 +71,17 @@ type testRouter struct{ config any }
 
 func (*testRouter) Open(*pipeline.Session) (pipeline.Handler, error) { return nil, nil }
 
+// Servers is pipeline.ServerLister's.
+func (r *testRouter) Servers() []*pipeline.Server { return r.config.(fanConfig).Servers }
+
+// A testTee copies to its target.
+type testTee struct {
+	testFilter
+	target pipeline.Target
+}
+
+func (f *testTee) CopiesTo() pipeline.Target { return f.target }
+
 type teeConfig struct {
 	Target pipeline.Target `hcl:"target"`
 }
@@ -118,7 +129,7 @@ func kinds(b *built) Kinds {
 			}),
 			pipeline.KindOf("tee", teeConfig{}, func(c teeConfig, env pipeline.Env) (pipeline.Filter, error) {
 				note(env, "tee")
-				return &testFilter{c}, nil
+				return &testTee{testFilter{c}, c.Target}, nil
 			}),
 			pipeline.KindOf("moody", struct{}{}, func(c struct{}, env pipeline.Env) (pipeline.Filter, error) {
 				return nil, errors.New("not today")

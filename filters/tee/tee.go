@@ -107,6 +107,9 @@ func (c *Config) check() error {
 	return nil
 }
 
+// CopiesTo is pipeline.Copier's.
+func (f *Filter) CopiesTo() pipeline.Target { return f.config.Target }
+
 // Open forks the session where it is one of those that are copied.
 func (f *Filter) Open(s *pipeline.Session, next pipeline.Handler) (pipeline.Handler, error) {
 	if !f.selection.Session(s) || !f.sampled(s.ID()) {

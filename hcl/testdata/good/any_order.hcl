@@ -9,7 +9,7 @@ pipeline "app" {
     target = pipeline.shadow
   }
   router "fan" {
-    servers = [server.db1, server.db2]
+    servers = [server.db2, server.db3]
     main    = server["db2"]
   }
 }
@@ -32,4 +32,8 @@ server "db1" {
 
 server "db2" {
   address = "/run/mysqld/mysqld.sock"
+}
+
+server "db3" {
+  address = "127.0.0.1:3308"
 }
