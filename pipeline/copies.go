@@ -42,7 +42,7 @@ func CheckCopies(f Filter, target Target) error {
 				where = fmt.Sprintf(", which has the address of server %s", srv.Name())
 			}
 			return Invalid("target", fmt.Errorf("copies would come to server %s%s\n"+
-				"Server %s is where this pipeline ends: it would execute every statement twice.", other.Name(), where, srv.Name()))
+				"Server %s is where this pipeline ends: it would execute every statement twice", other.Name(), where, srv.Name()))
 		}
 	}
 	return nil
