@@ -17,13 +17,19 @@ type encoder struct {
 	fixed   int // what is not long in a record takes no more
 }
 
+// widths are how long the values of fields can be at most. Those of others differ so much that they are looked at.
+var widths = [numFields]int{
+	fieldTime: len(timeLayout), fieldCommand: len("COM_STMT_SEND_LONG_DATA"), fieldParamSets: 20,
+	fieldTruncated: len("true"), fieldFirst: 20, fieldLast: 20, fieldRows: 20, fieldAffected: 20, fieldBytes: 20,
+	fieldError: 5, fieldSQLState: 6 * 5, fieldAborted: len("true"), fieldTraceID: 32, fieldLastInsertID: 20, fieldDigest: 16,
+	fieldClass: 16,
+}
+
 func newEncoder(fields []field, csv, redact bool, l limits) *encoder {
-	e := &encoder{csv: csv, redact: redact, columns: columns(fields, csv), limits: l, fixed: 64}
+	e := &encoder{csv: csv, redact: redact, columns: columns(fields, csv), limits: l, fixed: len("{}\n")}
 	for _, f := range fields {
-		e.fixed += len(key(f, false, csv)) + 48 // more than a number, a time, a name of a command or a trace id takes
-		switch f {
-		case fieldUser, fieldClient:
-			e.fixed += 6 * maxName
+		if 1<<f&constant == 0 {
+			e.fixed += len(key(f, false, csv)) + widths[f] + len(`"`)
 		}
 	}
 	return e

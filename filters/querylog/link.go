@@ -85,22 +85,21 @@ func (l *link) tooShort() bool {
 	return took < l.config.MinDuration
 }
 
+// shortRecord is the length of records that are made on the stack: what is in the ring was last in another processor's
+// hands, and is better touched once.
+const shortRecord = 1 << 10
+
 // put queues the record.
 func (l *link) put(ctx context.Context, r *record, mayWait bool) error {
-	ring := l.queue.ring
-	size := r.size(l.encoder)
-	if l.output.perSession {
-		size += tagSize
-	}
 	l.putGap()
-	for {
-		if reserved, at, ok := ring.reserve(size); ok {
-			if !ring.commit(reserved, l.encode(reserved, r), at) {
-				l.queue.gap.add(r.watch.Start, at)
-			}
-			l.queue.committed()
-			return nil
-		}
+	size := r.size(l.encoder) + tagSize
+	var line []byte
+	if size <= shortRecord {
+		var short [shortRecord]byte
+		line = l.encode(short[:0], r)
+		size = len(line)
+	}
+	for !l.reserve(size, line, r) {
 		if l.queue.drop {
 			l.drop()
 			return nil
@@ -116,6 +115,25 @@ func (l *link) put(ctx context.Context, r *record, mayWait bool) error {
 		l.queue.putLate(l.encode(nil, r), r.watch.Start)
 		return nil
 	}
+	return nil
+}
+
+// reserve puts the record into the ring, of which line is it encoded, or empty. It reports false where there is no room.
+func (l *link) reserve(size int, line []byte, r *record) bool {
+	reserved, at, ok := l.queue.ring.reserve(size)
+	if !ok {
+		return false
+	}
+	if len(line) > 0 {
+		line = append(reserved, line...)
+	} else {
+		line = l.encode(reserved, r)
+	}
+	if !l.queue.ring.commit(reserved, line, at) {
+		l.queue.gap.add(r.watch.Start, at)
+	}
+	l.queue.committed()
+	return true
 }
 
 // encode appends the record to dst as it lies in the ring.

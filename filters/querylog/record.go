@@ -108,9 +108,14 @@ func (l *link) describe(r *record, c *pipeline.Command) {
 
 // size returns how long the record can be at most.
 func (r *record) size(e *encoder) int {
-	n := e.fixed + len(r.text) + len(r.prepared)
-	if r.plain = plain(r.text) && plain(r.prepared); !r.plain { // one of them is empty
-		n = e.fixed + textSize(e, r.text) + textSize(e, r.prepared)
+	n := e.fixed
+	for _, c := range r.session.constants {
+		n += len(c)
+	}
+	if r.plain = plain(r.text) && plain(r.prepared); r.plain { // one of them is empty
+		n += len(r.text) + len(r.prepared)
+	} else {
+		n += textSize(e, r.text) + textSize(e, r.prepared)
 	}
 	if r.executes {
 		// A value takes a byte at least in a bulk execution, and a bit where it is NULL.
@@ -118,7 +123,7 @@ func (r *record) size(e *encoder) int {
 		if r.params.Bulk {
 			most = 40 * r.params.Len()
 		}
-		n += 2 * min(most, e.limits.params)
+		n += 2*min(most, e.limits.params) + len("[]")
 	}
 	n += 6 * (len(r.schema) + len(r.watch.Server))
 	if r.err != nil {
