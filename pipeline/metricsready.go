@@ -17,10 +17,16 @@ const (
 // Health returns an error where a worker does not come to what it is asked while ctx lasts: it is stuck, or the machine
 // is. Any goroutine may call it, at any time.
 func (p *Process) Health(ctx context.Context) error {
-	_, answered := p.takeStock(ctx)
+	if p.phase.Load() == phaseStarting {
+		return nil
+	}
+	asked := make([]<-chan struct{}, len(p.workers))
+	for i, w := range p.workers {
+		asked[i] = w.sign.ask(w, nil)
+	}
 	var errs []error
-	for i, ok := range answered {
-		if !ok && p.phase.Load() == phaseServing {
+	for i := range p.workers {
+		if !answers(ctx, asked[i]) && p.phase.Load() == phaseServing {
 			errs = append(errs, fmt.Errorf("worker %d does not respond", i))
 		}
 	}

@@ -15,36 +15,45 @@ type stock struct {
 	loop     loop.Stats
 }
 
-// stocktaking has a worker copy its figures for others. A worker that does not come to it is asked once, however often
+// A question is what any goroutine may ask a worker. A worker that does not come to it is asked once, however often
 // somebody wants to know.
-type stocktaking struct {
+type question struct {
 	mu    sync.Mutex
 	asked chan struct{} // closed when the worker has answered; nil where it has not been asked
-	last  *stock
 }
 
-// takeStock asks the worker for its figures; done is closed when they are there, in w.stock.last. It is nil where the
-// worker has stopped. Any goroutine may call it.
-func (w *worker) takeStock() (done <-chan struct{}) {
-	w.stock.mu.Lock()
-	defer w.stock.mu.Unlock()
-	if w.stock.asked != nil {
-		return w.stock.asked
+// ask asks the worker; done is closed when answer, where there is one, has run there. It is nil where the worker has
+// stopped.
+func (q *question) ask(w *worker, answer func()) (done <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.asked != nil {
+		return q.asked
 	}
 	asked := make(chan struct{})
 	if !w.Post(func() {
-		s := &stock{
-			tallies: w.tallies.clone(), sessions: len(w.sessions) + len(w.branches), known: len(w.statements.known), loop: w.Stats(),
+		if answer != nil {
+			answer()
 		}
-		w.stock.mu.Lock()
-		defer w.stock.mu.Unlock()
-		w.stock.last, w.stock.asked = s, nil
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.asked = nil
 		close(asked)
 	}) {
 		return nil
 	}
-	w.stock.asked = asked
+	q.asked = asked
 	return asked
+}
+
+// takeStock has the worker copy its figures to w.stock; done is as that of ask. Any goroutine may call it.
+func (w *worker) takeStock() (done <-chan struct{}) {
+	return w.figures.ask(w, func() {
+		w.stock.Store(&stock{
+			tallies: w.tallies.clone(), sessions: len(w.sessions) + len(w.branches), known: len(w.statements.known),
+			loop: w.Stats(),
+		})
+	})
 }
 
 // takeStock returns the figures of each worker, or the last known of one that does not answer while ctx lasts; nil
@@ -59,9 +68,7 @@ func (p *Process) takeStock(ctx context.Context) (all []*stock, answered []bool)
 	}
 	for i, w := range p.workers {
 		ok := answers(ctx, asked[i])
-		w.stock.mu.Lock()
-		all, answered = append(all, w.stock.last), append(answered, ok)
-		w.stock.mu.Unlock()
+		all, answered = append(all, w.stock.Load()), append(answered, ok)
 	}
 	return all, answered
 }

@@ -107,7 +107,9 @@ type worker struct {
 	ids      *rand.ChaCha8
 	flushing bool // spans wait for flushSpans
 
-	stock stocktaking
+	figures question              // to copy them to stock
+	sign    question              // of life
+	stock   atomic.Pointer[stock] // what the worker last told
 }
 
 // Env returns the environment of a step called name ("filter querylog", "router connection") of the named pipeline.

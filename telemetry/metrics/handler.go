@@ -29,7 +29,7 @@ func handler(p *pipeline.Process, c *pipeline.MetricsConfig, build Build, log *s
 	health := &health{p}
 	mux.HandleFunc("GET /healthz", health.healthz)
 	mux.HandleFunc("GET /readyz", health.readyz)
-	pages := &pages{p, c.PProf, log}
+	pages := &pages{p, c.PProf, log, make(chan struct{}, maxDocuments)}
 	mux.HandleFunc("GET /{$}", pages.index)
 	mux.HandleFunc("GET /pipelines/{pipeline}/{step}/{name}", pages.document)
 	if c.PProf {

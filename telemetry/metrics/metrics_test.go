@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -358,6 +359,46 @@ func TestStepsFiguresAndPages(t *testing.T) {
 		if status, _, body := s.get(path, ""); status != want {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
+	}
+}
+
+// TestManyWantADocument: making documents takes time and memory, which is not everybody's at once.
+func TestManyWantADocument(t *testing.T) {
+	s := serve(t, answering(t), pipeline.MetricsConfig{})
+	var making atomic.Int32
+	free := make(chan struct{})
+	s.Process.Env("app", "filter top").Page("top", func() any {
+		making.Add(1)
+		<-free
+		return "done"
+	})
+	statuses := make(chan int, 20)
+	for range cap(statuses) {
+		go func() {
+			response, err := http.Get("http://" + s.Server.Addr().String() + "/pipelines/app/filter-top/top") //nolint:noctx // it is answered
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			_ = response.Body.Close()
+			statuses <- response.StatusCode
+		}()
+	}
+	got := map[int]int{}
+	for range cap(statuses) - 4 {
+		select {
+		case status := <-statuses:
+			got[status]++
+		case <-time.After(pt.Timeout):
+			t.Fatalf("%d documents are being made", making.Load())
+		}
+	}
+	close(free)
+	for range 4 {
+		got[<-statuses]++
+	}
+	if want := map[int]int{http.StatusOK: 4, http.StatusServiceUnavailable: cap(statuses) - 4}; !cmp.Equal(want, got) {
+		t.Error(cmp.Diff(want, got))
 	}
 }
 

@@ -17,6 +17,7 @@ type pages struct {
 	p     *pipeline.Process
 	pprof bool
 	log   *slog.Logger
+	slots chan struct{} // one for each document that is being made
 }
 
 // stepPath is a step's name as a part of a path: "filter-top-2" for "filter top 2".
@@ -31,6 +32,13 @@ func (s *pages) document(w http.ResponseWriter, r *http.Request) {
 	for _, page := range s.p.Pages() {
 		if page.Pipeline != r.PathValue("pipeline") || stepPath(page.Step) != r.PathValue("step") || page.Name != r.PathValue("name") {
 			continue
+		}
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+		default:
+			http.Error(w, "Others are being answered; try again.", http.StatusServiceUnavailable)
+			return
 		}
 		var b bytes.Buffer
 		encoder := json.NewEncoder(&b)

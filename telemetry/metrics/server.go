@@ -19,9 +19,11 @@ const (
 	profileTimeout = 10 * time.Minute
 	// idleTimeout is longer than the time between two scrapes, mostly.
 	idleTimeout = 2 * time.Minute
-	// maxConnections are open at a time, maxScrapes are answered.
+	// maxConnections are open at a time, of which maxScrapes are answered with figures and maxDocuments with a step's
+	// document.
 	maxConnections = 64
 	maxScrapes     = 8
+	maxDocuments   = 4
 	maxHeader      = 16 << 10
 	// stopTimeout is how long answers under way may take when the process has stopped.
 	stopTimeout = time.Second
