@@ -68,6 +68,7 @@ type Filter struct {
 	maxStatement int
 	maxResult    int
 	reject       bool
+	short        int // texts up to this length are worked on with other sessions waiting
 	shortTime    time.Duration
 	longTime     time.Duration
 	memory       budget
@@ -79,7 +80,8 @@ type Filter struct {
 func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
 	f := &Filter{
 		dryRun: c.DryRun, log: c.Log, maxStatement: c.MaxStatement, maxResult: c.MaxResult, reject: c.Oversize == "reject",
-		shortTime: shortTime, longTime: longTime, memory: budget{limit: int64(c.Memory)}, journal: journal{log: env.Log},
+		shortTime: shortTime, longTime: longTime,
+		short: shortFor(c.expressions()), memory: budget{limit: int64(c.Memory)}, journal: journal{log: env.Log},
 	}
 	var mistakes []error
 	mistake := func(setting string, err error) {
@@ -110,6 +112,15 @@ func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
 	}
 	f.expose(env)
 	return f, nil
+}
+
+// expressions are all that the filter searches with.
+func (c *Config) expressions() []string {
+	all := []string{c.Match, c.Exclude}
+	for _, r := range c.Rules {
+		all = append(all, r.Match)
+	}
+	return all
 }
 
 // shortForm is the rule that stands in the filter block itself.

@@ -186,6 +186,22 @@ func TestSlow(t *testing.T) {
 	}
 }
 
+// TestShortWork: the more an expression may do for each byte, the shorter the texts that other sessions wait for.
+func TestShortWork(t *testing.T) {
+	for expr, want := range map[string]int{
+		`(?i)\bfrom\s+secret\b`: shortText, `([a-z0-9]|[a-z ]){0,999}!`: 32, `(\w+\s*){1,200}!`: 130,
+	} {
+		f := pipelinetest.Start(t, Kind, short(expr, "b")).Filter.(*Filter)
+		if f.short > want || f.short < want/2 {
+			t.Errorf("%s: texts of %d bytes are short, want %d", expr, f.short, want)
+		}
+		c := config(func(c *Config) { c.Exclude, c.Rules = expr, []Rule{{Match: "a", Replace: "b"}} })
+		if other := pipelinetest.Start(t, Kind, c).Filter.(*Filter); other.short != f.short {
+			t.Errorf("%s excludes: texts of %d bytes are short, and of %d where it matches", expr, other.short, f.short)
+		}
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	tests := []struct {
 		config Config

@@ -3,13 +3,17 @@ package regex
 import (
 	"bytes"
 	"log/slog"
+	"regexp/syntax"
 	"time"
 )
 
 const (
-	// shortText is the longest text that is worked on with other sessions waiting, shortTime for how long.
+	// shortText is the longest text that is worked on with other sessions waiting, shortTime for how long, as far as that
+	// can be stopped. One search cannot: shortWork bounds the product of the text's length and the steps of the expression,
+	// of which each byte may take all, at some 10 ns each.
 	shortText = 4 << 10
 	shortTime = time.Millisecond
+	shortWork = 128 << 10
 	// longTime is for how long a text may be worked on, longTimePerByte how much longer for each byte of it. One search
 	// takes time in proportion to the text. To find all matches may take so many searches that each go to its end.
 	longTime        = time.Second
@@ -40,17 +44,30 @@ type step struct {
 
 // rewrite applies the rules to a text, on another goroutine where that may take long.
 func (l *link) rewrite(text []byte) (r result, err error) {
-	if len(text) <= shortText {
+	if len(text) <= l.short {
 		l.within.until = time.Now().Add(l.shortTime)
 		r = l.apply(text, &l.within)
 	}
-	if len(text) > shortText || r.limit == limitTime {
+	if len(text) > l.short || r.limit == limitTime {
 		r, err = l.rewriteElsewhere(text)
 	}
 	if err == nil && r.limit == "" {
 		l.count(r)
 	}
 	return r, err
+}
+
+// shortFor is how long a text may be to be worked on with other sessions waiting, with these expressions.
+func shortFor(expressions []string) int {
+	most := 1
+	for _, expr := range expressions {
+		if tree, err := syntax.Parse(expr, syntax.Perl); err == nil {
+			if program, err := syntax.Compile(tree.Simplify()); err == nil {
+				most = max(most, len(program.Inst))
+			}
+		}
+	}
+	return min(shortText, shortWork/most)
 }
 
 func (l *link) rewriteElsewhere(text []byte) (r result, err error) {
