@@ -2,6 +2,7 @@ package querylog
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -14,7 +15,8 @@ type encoder struct {
 	redact  bool
 	columns []column
 	limits  limits
-	fixed   int // what is not long in a record takes no more
+	fixed   int  // what is not long in a record takes no more
+	usual   bool // the default fields in JSON
 }
 
 // widths are how long the values of fields can be at most. Those of others differ so much that they are looked at.
@@ -27,6 +29,8 @@ var widths = [numFields]int{
 
 func newEncoder(fields []field, csv, redact bool, l limits) *encoder {
 	e := &encoder{csv: csv, redact: redact, columns: columns(fields, csv), limits: l, fixed: len("{}\n")}
+	usual, _ := parseFields(nil)
+	e.usual = !csv && slices.Equal(fields, usual)
 	for _, f := range fields {
 		if 1<<f&constant == 0 {
 			e.fixed += len(key(f, false, csv)) + widths[f] + len(`"`)
@@ -63,6 +67,9 @@ func (e *encoder) constants(s *pipeline.Session, fields []field) (all [][]byte) 
 func (e *encoder) append(dst []byte, r *record) []byte {
 	start := len(dst)
 	truncated := r.truncated
+	if e.usual {
+		return e.appendDefault(dst, r)
+	}
 	dst = e.appendRecord(dst, r)
 	if r.truncated != truncated {
 		dst = e.appendRecord(dst[:start], r)

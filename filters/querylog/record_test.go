@@ -92,6 +92,44 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// The two ways to write the default fields say the same.
+func TestDefaultFieldsAreTheSame(t *testing.T) {
+	l := open(t, pipelinetest.Session(7))
+	if !l.encoder.usual {
+		t.Fatal("the default is not what is usual")
+	}
+	var one, bulk protocol.Params
+	if err := one.Decode([]byte("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01\x01\x00\x07"), 1, nil, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := bulk.Decode([]byte("\xfa\x01\x00\x00\x00\x80\x00\x01\x00\x00\x07\x01\x00"), 1, nil, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	records := []record{{com: protocol.ComPing, watch: &pipeline.Watch{Start: at}}}
+	for _, example := range examples {
+		records = append(records, example.r)
+		for _, p := range []*protocol.Params{&one, &bulk} {
+			r := example.r
+			r.params, r.executes, r.count = p, true, 1
+			records = append(records, r)
+		}
+		r := example.r
+		r.params, r.executes = &one, true // of a statement that has none
+		records = append(records, r)
+	}
+	for _, r := range records {
+		r.session = l
+		again := r
+		got := l.encoder.appendDefault(nil, &r)
+		l.encoder.usual = false
+		want := l.encoder.append(nil, &again)
+		l.encoder.usual = true
+		if !bytes.Equal(got, want) || !json.Valid(got) {
+			t.Errorf("got  %swant %s", got, want)
+		}
+	}
+}
+
 func TestFieldsAsChosen(t *testing.T) {
 	l := open(t, pipelinetest.Session(7), func(c *Config) { c.Fields = []string{"error", "rows", "user"} })
 	r := examples[0].r
