@@ -318,13 +318,14 @@ func TestTracesWithoutACollector(t *testing.T) {
 
 // What a tee's branch does for a statement is told of with the statement.
 func TestTracesOfABranch(t *testing.T) {
-	s := require(t, sharedMariaDB)
+	s, shadow := require(t, sharedMariaDB), startMariaDB(t)
 	c := startCollector(t, "http/protobuf")
 	weir := startWeir(t, proxy.Config{
 		Servers: []string{s.Addr},
 		Filters: "  filter \"tee\" { target = pipeline.shadow }",
-		More: fmt.Sprintf("\npipeline \"shadow\" {\n  router \"connection\" { servers = [server.db1] }\n}\n"+
-			"telemetry {\n  traces {\n    endpoint       = %q\n    client_context = \"replace\"\n  }\n}\n", c.url),
+		More: fmt.Sprintf("\nserver \"shadow\" { address = %q }\n"+
+			"pipeline \"shadow\" {\n  router \"connection\" { servers = [server.shadow] }\n}\n"+
+			"telemetry {\n  traces {\n    endpoint       = %q\n    client_context = \"replace\"\n  }\n}\n", shadow.Addr, c.url),
 	})
 	conn := session(t, weir.Addr, "")
 	execute(t, conn, "SELECT 'copied' /*traceparent='"+traceparent+"'*/")
