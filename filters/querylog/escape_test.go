@@ -74,8 +74,12 @@ func TestPlain(t *testing.T) {
 
 func TestAppendCell(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
-		{"", ``}, {"select 1", `select 1`}, {`a"b""c`, `a""b""""c`}, {"a,b\r\nc\td", "a,b\r\nc\td"},
-		{"latin1 \xfc\"", "latin1 \ufffd\"\""}, {"世界 🐘", "世界 🐘"},
+		{"", ``},
+		{"select 1", `select 1`},
+		{`a"b""c`, `a""b""""c`},
+		{"a,b\r\nc\td", "a,b\r\nc\td"},
+		{"latin1 \xfc\"", "latin1 \ufffd\"\""},
+		{"世界 🐘", "世界 🐘"},
 	} {
 		if got := string(appendCell(nil, tt.in)); got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.in, got, tt.want)

@@ -392,7 +392,7 @@ func TestNew(t *testing.T) {
 		{func(c *Config) { c.Per = "session" }, "path", "must have {session} in it"},
 		{func(c *Config) { c.Per, c.Path = "session", "-" }, "path", "standard output"},
 		{func(c *Config) { c.Path = "x{session}" }, "path", `per = "session"`},
-		{func(c *Config) { c.Fields = []string{"time", "statment"} }, "fields", `did you mean "statement"?`},
+		{func(c *Config) { c.Fields = []string{"time", "statemnet"} }, "fields", `did you mean "statement"?`},
 		{func(c *Config) { c.Fields = []string{"time", "time"} }, "fields", "twice"},
 		{func(c *Config) { c.MinDuration = -1 }, "min_duration", "negative"},
 		{func(c *Config) { c.MaxSize = 10 }, "max_size", "at least"},

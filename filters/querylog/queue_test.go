@@ -165,7 +165,8 @@ func TestQueueWaitEndsWithTheSession(t *testing.T) {
 		ended := make(chan int, 1)
 		go func() {
 			n := 1
-			for ; q.put(ctx, strings.Repeat("x", 999)+"\n") == nil; n++ {
+			for q.put(ctx, strings.Repeat("x", 999)+"\n") == nil {
+				n++
 			}
 			ended <- n
 		}()

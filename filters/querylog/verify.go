@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -25,16 +26,32 @@ type Verdict struct {
 }
 
 // Verify reads files with integrity, oldest first, and tells report what is wrong: records that are missing, changed, cut
-// off, or not in order. Compressed files are read as they are. key is the integrity_key they were written with, or empty.
+// off, or not in order. A file comes after those that it was rotated to, wherever it is named, so that "query.jsonl*" may
+// name them all. Compressed files are read as they are. key is the integrity_key they were written with, or empty.
 // An error means that a file could not be read.
 func Verify(files []string, key []byte, report func(Finding)) (Verdict, error) {
 	v := &verifier{key: key, report: report}
-	for _, file := range files {
+	for _, file := range inOrder(files) {
 		if err := v.file(file); err != nil {
 			return v.verdict, fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	return v.verdict, nil
+}
+
+// inOrder moves files behind those they were rotated to.
+func inOrder(files []string) []string {
+	ordered := slices.Clone(files)
+	for _, file := range files {
+		from := slices.Index(ordered, file)
+		for to := len(ordered) - 1; to > from; to-- {
+			if base := rotatedSuffix.ReplaceAllString(ordered[to], ""); base == file && base != ordered[to] {
+				ordered = slices.Insert(slices.Delete(ordered, from, from+1), to, file)
+				break
+			}
+		}
+	}
+	return ordered
 }
 
 // A verifier follows a chain through files.
@@ -94,9 +111,9 @@ func (v *verifier) file(path string) error {
 
 // endUnchained reports lines without a hash, together.
 func (v *verifier) endUnchained() {
-	switch {
-	case v.unchained == 0:
-	case v.unchained == v.line-1:
+	switch v.unchained {
+	case 0:
+	case v.line - 1:
 		v.find(v.unchained, "the record has no sequence number and hash")
 	default:
 		v.find(v.unchained, "the records up to line %d have no sequence number and hash", v.line-1)

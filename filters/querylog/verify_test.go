@@ -97,10 +97,14 @@ func TestVerifyFinds(t *testing.T) {
 				l[head+1] = " " + l[head+1]
 				return l
 			}, []string{at(head+2, "record 3 was changed, or what stands before it")}},
-			{"missing", func(l []string) []string { return slices.Delete(l, head+1, head+2) },
-				[]string{at(head+2, "record 3 is missing before record 4")}},
-			{"several missing", func(l []string) []string { return slices.Delete(l, head+1, head+3) },
-				[]string{at(head+2, "records 3 to 4 are missing before record 5")}},
+			{
+				"missing", func(l []string) []string { return slices.Delete(l, head+1, head+2) },
+				[]string{at(head+2, "record 3 is missing before record 4")},
+			},
+			{
+				"several missing", func(l []string) []string { return slices.Delete(l, head+1, head+3) },
+				[]string{at(head+2, "records 3 to 4 are missing before record 5")},
+			},
 			{"exchanged", func(l []string) []string {
 				l[head+1], l[head+2] = l[head+2], l[head+1]
 				return l
@@ -108,8 +112,10 @@ func TestVerifyFinds(t *testing.T) {
 				at(head+2, "record 3 is missing before record 4"), at(head+3, "record 3 is out of order: record 4 stands before it"),
 				at(head+4, "record 4 is missing before record 5"),
 			}},
-			{"twice", func(l []string) []string { return slices.Insert(l, head+1, l[head]) },
-				[]string{at(head+2, "record 2 is out of order: record 2 stands before it")}},
+			{
+				"twice", func(l []string) []string { return slices.Insert(l, head+1, l[head]) },
+				[]string{at(head+2, "record 2 is out of order: record 2 stands before it")},
+			},
 			{"cut in the middle", func(l []string) []string {
 				l[head+4] = cut(l[head+4])
 				return l
@@ -118,10 +124,14 @@ func TestVerifyFinds(t *testing.T) {
 				l[head+4] = strings.TrimSuffix(l[head+4], "\n")
 				return l
 			}, []string{at(head+5, "the record is cut off")}},
-			{"inserted", func(l []string) []string { return slices.Insert(l, head+1, "{}\n", "{}\n") },
-				[]string{at(head+2, fmt.Sprintf("the records up to line %d have no sequence number and hash", head+3))}},
-			{"begun later", func(l []string) []string { return slices.Delete(l, head-1, head) },
-				[]string{at(head, "the log does not begin here: record 2 says nothing of what came before")}},
+			{
+				"inserted", func(l []string) []string { return slices.Insert(l, head+1, "{}\n", "{}\n") },
+				[]string{at(head+2, fmt.Sprintf("the records up to line %d have no sequence number and hash", head+3))},
+			},
+			{
+				"begun later", func(l []string) []string { return slices.Delete(l, head-1, head) },
+				[]string{at(head, "the log does not begin here: record 2 says nothing of what came before")},
+			},
 			{"numbered anew", func(l []string) []string {
 				l = slices.Delete(l, head+1, head+2)
 				old, anew := `"seq":4,`, `"seq":3,`
@@ -260,6 +270,22 @@ func TestChainOverAMissingFile(t *testing.T) {
 	b.Stop()
 	if v := verify(t, nil, old, path); v.Last != 9 {
 		t.Errorf("%+v", v)
+	}
+}
+
+func TestVerifyOrder(t *testing.T) {
+	old, older := "a/q.20261120T000000.000000Z", "a/q.20261119T000000.000000Z.gz"
+	for _, tt := range []struct{ files, want []string }{
+		{[]string{"a/q", older, old}, []string{older, old, "a/q"}},
+		{[]string{older, old, "a/q"}, []string{older, old, "a/q"}},
+		{[]string{"a/q", older, "b/q", old}, []string{older, "b/q", old, "a/q"}},
+		{[]string{"b/q", older, old}, []string{"b/q", older, old}},
+		{[]string{"a/q", "a/q.1"}, []string{"a/q", "a/q.1"}},
+		{[]string{"a/q"}, []string{"a/q"}},
+	} {
+		if got := inOrder(tt.files); !slices.Equal(got, tt.want) {
+			t.Errorf("%q: got %q", tt.files, got)
+		}
 	}
 }
 

@@ -77,15 +77,15 @@ func (q *queue) nap(timer *time.Timer) (stopped bool) {
 }
 
 // drain writes what has been committed, and reports whether that was anything.
-func (q *queue) drain() (any bool) {
+func (q *queue) drain() (wrote bool) {
 	for {
 		n := q.stage()
 		if n == 0 {
 			q.ring.rewind()
 			q.endSessions()
-			return any
+			return wrote
 		}
-		any = true
+		wrote = true
 		q.write()
 	}
 }
