@@ -135,8 +135,10 @@ func TestAllocatesNothing(t *testing.T) {
 			round()
 			f.await("sent_statements_total", served)
 			defer debug.SetGCPercent(debug.SetGCPercent(-1))
-			least := ^uint64(0)
-			for range 5 { // the runtime may allocate for itself meanwhile; not in every round
+			// With the race detector, sync.Pool loses a quarter of what it is given.
+			least, limit := ^uint64(0), uint64(raceEnabled*1500)
+			// The runtime may allocate for itself meanwhile, and a pool when goroutines change processors; not in every round.
+			for rounds := 0; rounds < 50 && least > limit; rounds++ {
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				round()
@@ -144,8 +146,7 @@ func TestAllocatesNothing(t *testing.T) {
 				least = min(least, after.Mallocs-before.Mallocs)
 				f.await("sent_statements_total", served)
 			}
-			// With the race detector, sync.Pool loses a quarter of what it is given.
-			if limit := uint64(raceEnabled * 1500); least > limit {
+			if least > limit {
 				t.Errorf("%d allocations in 2000 statements", least)
 			}
 			f.tee.figures(map[string]int{"dropped_statements_total": 0})
