@@ -1,7 +1,6 @@
 package querylog
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,55 +92,33 @@ func oneOf(value string, known ...string) error {
 	return unknownName("value", value, known)
 }
 
-// numbers are the fields that are numbers in every record.
-const numbers = 1<<fieldFirst | 1<<fieldLast | 1<<fieldRows | 1<<fieldAffected | 1<<fieldBytes | 1<<fieldLastInsertID
-
-// constant are the fields that stay the same as long as a session lasts.
-const constant = 1<<fieldSession | 1<<fieldUser | 1<<fieldClient
-
 // unquoted are the fields whose values do not stand in quotes: params brings its own.
-const unquoted = numbers | constant | 1<<fieldParams | 1<<fieldParamSets | 1<<fieldTruncated | 1<<fieldError | 1<<fieldAborted
+const unquoted = 1<<fieldSession | 1<<fieldParams | 1<<fieldParamSets | 1<<fieldTruncated | 1<<fieldFirst | 1<<fieldLast |
+	1<<fieldRows | 1<<fieldAffected | 1<<fieldBytes | 1<<fieldError | 1<<fieldAborted | 1<<fieldLastInsertID
 
 // A column is a field in a record.
 type column struct {
 	field
-	key    []byte  // stands before the value, with its opening quote
-	absent []byte  // stands where there is no value
-	group  []field // of a column that has all of several constant fields, one after the other
+	key    []byte // stands before the value, with its opening quote
+	absent []byte // stands where there is no value
 }
 
-// columns returns the columns of a format. Constant fields that stand together are one.
+// columns returns the columns of a format.
 func columns(fields []field, csv bool) (all []column) {
 	for i, f := range fields {
-		c := column{field: f, key: key(f, i == 0, csv)}
-		if csv {
-			c.absent = bytes.TrimSuffix(c.key, []byte{'"'})
+		c := column{field: f}
+		switch {
+		case !csv:
+			c.key = fmt.Appendf(nil, ",%q:", fieldNames[f])
+		case i > 0:
+			c.key, c.absent = []byte(","), []byte(",")
 		}
-		if 1<<f&constant != 0 {
-			if n := len(all); n > 0 && all[n-1].group != nil {
-				all[n-1].group = append(all[n-1].group, f)
-				continue
-			}
-			c.group, c.key = []field{f}, nil
+		if 1<<f&unquoted == 0 {
+			c.key = append(c.key, '"')
 		}
 		all = append(all, c)
 	}
 	return all
-}
-
-// key is what stands before the value of a field, with its opening quote.
-func key(f field, first, csv bool) []byte {
-	var k string
-	switch {
-	case !csv:
-		k = fmt.Sprintf(",%q:", fieldNames[f])
-	case !first:
-		k = ","
-	}
-	if 1<<f&unquoted == 0 {
-		k += `"`
-	}
-	return []byte(k)
 }
 
 // header is the first line of a CSV file.

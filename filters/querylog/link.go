@@ -13,15 +13,12 @@ import (
 // A link logs the commands of one session.
 type link struct {
 	*Filter
-	s     *pipeline.Session
-	next  pipeline.Handler
-	watch pipeline.Watch
-	clock clock
-	// constants are the fields that never change in a session, encoded: see encoder.constants.
-	constants [][]byte
-	prepared  pipeline.Prepared
-	params    protocol.Params // of the command being logged
-	gap       span            // what was dropped since the last record, where the session has a file of its own
+	s            *pipeline.Session
+	next         pipeline.Handler
+	watch        pipeline.Watch
+	user, client string
+	prepared     pipeline.Prepared
+	gap          span // what was dropped since the last record, where the session has a file of its own
 }
 
 // Serve passes c on and logs it when it has been served. While there is no room for records that are not to be dropped,
@@ -53,20 +50,24 @@ var errPanic = errors.New("panic")
 
 // log queues the record of c, which has been served with that result, if there is to be one.
 func (l *link) log(ctx context.Context, c *pipeline.Command, schema string, err error, mayWait bool) error {
-	r := record{
-		session: l, com: c.Com(), schema: clipName(schema), watch: &l.watch, err: l.watch.Err,
-		aborted: err != nil || c.ExpectsReply() && !l.watch.Done,
+	e := entry{
+		com: c.Com(), id: l.s.ID(), user: l.user, client: l.client, schema: clipName(schema), watch: &l.watch, err: l.watch.Err,
 	}
-	if r.aborted && r.err == nil {
-		r.err = told(err)
+	if err != nil || c.ExpectsReply() && !l.watch.Done {
+		e.flags |= aborted
+		if e.err == nil {
+			e.err = told(err)
+		}
 	}
-	if l.config.OnlyErrors && r.err == nil && !r.aborted || l.config.MinDuration > 0 && l.tooShort() ||
+	if e.err != nil {
+		e.flags |= failed
+	}
+	if l.config.OnlyErrors && e.flags&(aborted|failed) == 0 || l.config.MinDuration > 0 && l.tooShort() ||
 		!l.selection.Command(c, &l.prepared) {
 		return nil
 	}
-	l.watch.Server = clipName(l.watch.Server)
-	l.describe(&r, c)
-	return l.put(ctx, &r, mayWait)
+	l.describe(&e, c)
+	return l.put(ctx, &e, mayWait)
 }
 
 // told is the error that the client is told of one that ends the session, nil where there is none.
@@ -85,63 +86,37 @@ func (l *link) tooShort() bool {
 	return took < l.config.MinDuration
 }
 
-// shortRecord is the length of records that are made on the stack: what is in the ring was last in another processor's
-// hands, and is better touched once.
-const shortRecord = 1 << 10
-
-// put queues the record.
-func (l *link) put(ctx context.Context, r *record, mayWait bool) error {
+// put queues the entry.
+func (l *link) put(ctx context.Context, e *entry, mayWait bool) error {
 	l.putGap()
-	size := r.size(l.encoder) + tagSize
-	var line []byte
-	if size <= shortRecord {
-		var short [shortRecord]byte
-		line = l.encode(short[:0], r)
-		size = len(line)
-	}
-	for !l.reserve(size, line, r) {
+	for !l.reserve(e) {
 		if l.queue.drop {
 			l.drop()
 			return nil
 		}
-		if mayWait {
-			err := l.wait(ctx)
-			if err == nil {
-				continue
-			}
-			l.queue.putLate(l.encode(nil, r), r.watch.Start)
+		if !mayWait {
+			l.queue.putLate(e.append(nil), e.watch.Start)
+			return nil
+		}
+		if err := l.wait(ctx); err != nil {
+			l.queue.putLate(e.append(nil), e.watch.Start)
 			return err
 		}
-		l.queue.putLate(l.encode(nil, r), r.watch.Start)
-		return nil
 	}
 	return nil
 }
 
-// reserve puts the record into the ring, of which line is it encoded, or empty. It reports false where there is no room.
-func (l *link) reserve(size int, line []byte, r *record) bool {
-	reserved, at, ok := l.queue.ring.reserve(size)
+// reserve puts the entry into the ring. It reports false where there is no room.
+func (l *link) reserve(e *entry) bool {
+	reserved, at, ok := l.queue.ring.reserve(e.size())
 	if !ok {
 		return false
 	}
-	if len(line) > 0 {
-		line = append(reserved, line...)
-	} else {
-		line = l.encode(reserved, r)
-	}
-	if !l.queue.ring.commit(reserved, line, at) {
-		l.queue.gap.add(r.watch.Start, at)
+	if !l.queue.ring.commit(reserved, e.append(reserved), at) {
+		l.queue.gap.add(e.watch.Start, at)
 	}
 	l.queue.committed()
 	return true
-}
-
-// encode appends the record to dst as it lies in the ring.
-func (l *link) encode(dst []byte, r *record) []byte {
-	if l.output.perSession {
-		dst = binary.LittleEndian.AppendUint32(dst, l.s.ID())
-	}
-	return l.encoder.append(dst, r)
 }
 
 // wait lets the session wait for room in the queue, and its worker go on with others.
@@ -163,12 +138,13 @@ func (l *link) putGap() {
 	if l.gap.records == 0 {
 		return
 	}
-	reserved, at, ok := l.queue.ring.reserve(tagSize + l.output.columns + gapSize)
+	reserved, at, ok := l.queue.ring.reserve(eventOverhead + l.output.columns + gapSize)
 	if !ok {
 		return
 	}
-	line := l.output.appendGap(binary.LittleEndian.AppendUint32(reserved, l.s.ID()), l.gap)
-	l.queue.ring.commit(reserved, line, at)
+	line := binary.LittleEndian.AppendUint16(reserved, uint16(isEvent))
+	line = binary.LittleEndian.AppendUint32(append(line, 0, 0), l.s.ID())
+	l.queue.ring.commit(reserved, l.output.appendGap(line, l.gap), at)
 	l.queue.committed()
 	l.gap = span{}
 }

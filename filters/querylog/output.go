@@ -14,9 +14,6 @@ import (
 // sessionMark stands for the session's id in a path.
 const sessionMark = "{session}"
 
-// tagSize is the length of what stands before a record in the ring where each session has a file: the session's id.
-const tagSize = 4
-
 // figures are what the writer counts.
 type figures struct {
 	bytes, records, errors atomic.Uint64
@@ -35,6 +32,8 @@ type output struct {
 	key        []byte
 	log        *slog.Logger
 	figures    figures
+	encoder    encoder
+	record     record
 
 	only     *sink
 	sessions map[uint32]*sink
@@ -76,14 +75,35 @@ func (o *output) to(id uint32) *sink {
 	return s
 }
 
-// add stages a record as it lay in the ring. It is copied.
-func (o *output) add(line []byte) {
-	s := o.only
-	if o.perSession {
-		s = o.to(binary.LittleEndian.Uint32(line))
-		line = line[tagSize:]
+// newOutput makes an output of the settings.
+func newOutput(c Config, fields []field, log *slog.Logger) *output {
+	csv := c.Format == "csv"
+	o := &output{
+		path: c.Path, perSession: c.Per == "session", csv: csv, rotation: rotation{int64(c.MaxSize), c.MaxAge},
+		integrity: c.Integrity, key: []byte(c.IntegrityKey), log: log,
+		encoder: encoder{csv: csv, redact: c.Literals == "redact", columns: columns(fields, csv)},
 	}
-	o.stage(s, line)
+	if csv {
+		o.head, o.columns = header(fields, c.Integrity), len(fields)
+	}
+	if c.Compress || c.Keep > 0 {
+		o.packer = newPacker(c.Keep, c.Compress, log)
+	}
+	return o
+}
+
+// add stages the record of an entry as it lay in the ring, and returns its length.
+func (o *output) add(raw []byte) int {
+	if flags(binary.LittleEndian.Uint16(raw))&isEvent != 0 {
+		o.stage(o.to(binary.LittleEndian.Uint32(raw[rawID:])), raw[eventOverhead:])
+		return len(raw)
+	}
+	o.record.parse(raw)
+	s := o.to(o.record.id)
+	before := len(s.staged)
+	s.staged = o.encoder.append(s.staged, &o.record)
+	o.staged(s)
+	return len(s.staged) - before
 }
 
 // addGap stages a record that says what was dropped.
@@ -101,11 +121,17 @@ func (o *output) appendGap(dst []byte, g span) []byte {
 	return e.end()
 }
 
+// stage stages a line. It is copied.
 func (o *output) stage(s *sink, line []byte) {
+	s.staged = append(s.staged, line...)
+	o.staged(s)
+}
+
+// staged notes that a record has been appended to what is staged.
+func (o *output) staged(s *sink) {
 	if len(s.ends) == 0 {
 		o.dirty = append(o.dirty, s)
 	}
-	s.staged = append(s.staged, line...)
 	s.ends = append(s.ends, len(s.staged))
 }
 

@@ -22,11 +22,11 @@ func (e *encoder) params(dst []byte, r *record) []byte {
 
 // appendSets appends the sets of values as far as they go up to end, which leaves room for what closes them.
 func (e *encoder) appendSets(dst []byte, r *record, end int) []byte {
-	p := r.params
+	p := &r.params
 	p.Rewind()
 	for sets := 0; p.More(); sets++ {
 		if sets == maxSets {
-			r.truncated = true
+			r.flags |= truncated
 			break
 		}
 		if sets > 0 {
@@ -37,7 +37,7 @@ func (e *encoder) appendSets(dst []byte, r *record, end int) []byte {
 		}
 		whole := false
 		if dst, whole = e.appendSet(dst, p, r.count, end); !whole {
-			r.truncated = true
+			r.flags |= truncated
 		}
 		if p.Bulk {
 			dst = append(dst, ']')
@@ -109,12 +109,12 @@ func isFinite(v *protocol.Param) bool {
 
 // sets counts the sets of a bulk execution, as far as they have come.
 func (r *record) sets() int {
-	p := r.params
+	p := &r.params
 	p.Rewind()
 	n := 0
 	for i := 0; p.More(); i++ {
 		if _, err := p.Next(); err != nil {
-			r.truncated = true
+			r.flags |= truncated
 			break
 		}
 		if i%p.Count == p.Count-1 {

@@ -1,12 +1,13 @@
 // Package querylog is the filter that writes a record of every command a client sends.
 //
-// A session encodes its record straight into a ring buffer in memory; one goroutine per filter writes what has
-// collected there to the file. No worker waits for the disk, and the path of a statement has no lock and
-// allocates nothing.
+// A session copies what is known of its command into a ring buffer in memory; one goroutine per filter, the writer, makes
+// records of what has collected there and writes them to the file. No worker waits for the disk, and the path of a
+// statement has no lock and allocates nothing.
 package querylog
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -19,12 +20,13 @@ var Kind = pipeline.KindOf("querylog", defaults, New)
 type Filter struct {
 	config    Config
 	selection *pipeline.Selection
-	fields    []field
-	encoder   *encoder
 	output    *output
 	queue     *queue
-	// What a record needs that costs something to find out.
-	statements, traces bool
+	limits    limits
+	redact    bool
+	// What of a statement is to be found out: what the scanner knows of it, what of that is shown, the parameters, and the
+	// trace it belongs to.
+	statements, about, params, traces bool
 }
 
 // New makes a filter whose file is opened when the process starts.
@@ -36,36 +38,27 @@ func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Filter{config: c, selection: selection}
-	if f.fields, err = parseFields(c.Fields); err != nil {
+	fields, err := parseFields(c.Fields)
+	if err != nil {
 		return nil, pipeline.Invalid("fields", err)
 	}
-	for _, v := range f.fields {
-		switch v {
-		case fieldTraceID:
-			f.traces = true
-		case fieldDigest, fieldClass, fieldSummary:
-			f.statements = true
-		}
-	}
-	redact := c.Literals == "redact"
-	f.statements = f.statements || redact
-	csv := c.Format == "csv"
-	f.output = &output{
-		path: c.Path, perSession: c.Per == "session", csv: csv, rotation: rotation{int64(c.MaxSize), c.MaxAge},
-		integrity: c.Integrity, key: []byte(c.IntegrityKey), log: env.Log,
-	}
-	if csv {
-		f.output.head, f.output.columns = header(f.fields, c.Integrity), len(f.fields)
-	}
-	if c.Compress || c.Keep > 0 {
-		f.output.packer = newPacker(c.Keep, c.Compress, env.Log)
-	}
+	f := &Filter{config: c, selection: selection, redact: c.Literals == "redact"}
+	f.traces, f.params = slices.Contains(fields, fieldTraceID), slices.Contains(fields, fieldParams) ||
+		slices.Contains(fields, fieldParamSets)
+	f.about = slices.ContainsFunc(fields, func(v field) bool { return v >= fieldDigest })
+	f.statements = f.about || f.redact
+	f.output = newOutput(c, fields, env.Log)
 	f.queue = newQueue(c.Queue, f.output, c.WhenFull == "drop", env.Log)
 	f.queue.gap.quiet = f.output.perSession
-	f.encoder = newEncoder(f.fields, csv, redact, limitsOf(len(f.queue.ring.buf)))
+	f.limits = limitsOf(len(f.queue.ring.buf))
+	f.output.encoder.limits = f.limits
 	f.expose(env.Expose)
+	f.register(env)
+	return f, nil
+}
 
+// register has the files opened, written, and closed.
+func (f *Filter) register(env pipeline.Env) {
 	started := false
 	env.OnStart(func() error {
 		if err := f.output.openFirst(time.Now()); err != nil {
@@ -75,7 +68,7 @@ func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
 		go f.queue.run()
 		if p := f.output.packer; p != nil {
 			go p.run()
-			p.addAll(c.Path)
+			p.addAll(f.config.Path)
 		}
 		return nil
 	})
@@ -89,7 +82,6 @@ func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
 		}
 	})
 	env.OnReopen(func() { f.queue.do(func() { f.output.reopen(time.Now()) }) })
-	return f, nil
 }
 
 // expose adds what operators look at.
@@ -113,7 +105,7 @@ func (f *Filter) Open(s *pipeline.Session, next pipeline.Handler) (pipeline.Hand
 	if !f.selection.Session(s) {
 		return next, nil
 	}
-	l := &link{Filter: f, s: s, next: next, constants: f.encoder.constants(s, f.fields)}
+	l := &link{Filter: f, s: s, next: next, user: clipName(s.User()), client: clipName(s.ClientAddr())}
 	if !f.selection.AllText() {
 		l.prepared.Select = f.selection.Text
 	}

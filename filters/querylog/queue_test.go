@@ -63,7 +63,8 @@ func testQueue(d *disk, drop bool) (*queue, *bytes.Buffer) {
 }
 
 // put queues a line as a link does, without a session.
-func (q *queue) put(ctx context.Context, s string) error {
+func (q *queue) put(ctx context.Context, line string) error {
+	s := "\x00\x01\x00\x00\x00\x00\x00\x00" + line // as an event
 	for !q.ring.put(len(s), s) {
 		if q.drop {
 			q.gap.add(time.Now(), q.ring.head.Load())

@@ -1,6 +1,7 @@
 package querylog
 
 import (
+	"time"
 	"unicode/utf8"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -19,38 +20,34 @@ const (
 	maxSets = 100
 )
 
-// limits are how long the parts of a record may be, so that any record fits a quarter of the ring.
+// limits are how long the parts of a record may be, so that any entry fits a quarter of the ring, and no record is many
+// times as long.
 type limits struct {
-	text   int // of a statement, in bytes before they are escaped: escaped, no byte takes more than six
-	params int // of all parameters, as JSON; a CSV cell of them may be twice as long
+	text      int // of a statement
+	execution int // of the command that executes one, with the types of its parameters and what was sent ahead
+	params    int // of all parameters, as they are shown
 }
 
 // limitsOf divides a quarter of a ring of the given number of bytes.
 func limitsOf(ringBytes int) limits {
-	fixed := 2048 + 6*(4*maxName+maxMessage+maxSummary)
-	rest := ringBytes/4 - fixed
-	return limits{text: rest / 2 / 6, params: rest / 4}
+	rest := ringBytes/4 - (rawSize + 4*maxName + maxMessage + maxSummary + 64)
+	return limits{text: rest / 3, execution: rest / 3, params: rest}
 }
 
-// A record is what there is to say of one command.
+// A record is an entry as the writer has it. Its slices lie in the ring.
 type record struct {
-	session   *link
-	com       byte
-	schema    string
-	text      []byte // of the statement, where it is not in prepared
-	plain     bool   // the statement needs no escaping; size finds out
-	prepared  string
-	known     bool // the command has a statement
-	truncated bool // not all of statement or parameters is there
-	about     *pipeline.Statement
-	params    *protocol.Params
-	count     int // of the statement's parameters, where params are known
-	executes  bool
-	err       *protocol.SQLError
-	aborted   bool
-	watch     *pipeline.Watch
-	trace     [16]byte
-	traced    bool
+	flags                                       flags
+	com, class                                  byte
+	id                                          uint32
+	start                                       time.Time
+	first, last                                 time.Duration
+	rows, affected, bytes, insertID, digest     uint64
+	code                                        uint16
+	user, client, schema, text, server, summary []byte
+	state, message, trace                       []byte
+	count                                       int // of the statement's parameters
+	params                                      protocol.Params
+	long                                        []uint64
 }
 
 // clip returns s cut to n bytes, without half a character at its end where it was cut, here or before.
@@ -74,74 +71,59 @@ func clip[S string | []byte](s S, n int, cut bool) (S, bool) {
 
 func clipName(s string) string { return s[:min(len(s), maxName)] }
 
-// describe collects what is to be said of c, which has been served. text, where the statement is shown as it was sent,
-// lies in c.
-func (l *link) describe(r *record, c *pipeline.Command) {
+// describe collects what is to be said of c, which has been served. What it finds lies in c.
+func (l *link) describe(e *entry, c *pipeline.Command) {
 	st := l.prepared.Of(c)
-	switch {
-	case st != nil:
-		r.prepared, r.truncated, r.known, r.about = st.Text, st.Truncated, true, st.Statement
-		r.params, r.count = &l.params, st.Params
-		r.executes = st.Values(l.s, c, r.params)
-	default:
-		r.text, r.known = c.Text()
-		r.truncated = r.known && c.Part != protocol.Whole
-	}
-	if st == nil && r.known && l.statements {
-		r.about = l.s.Statement(c)
-	}
-	if l.encoder.redact && r.known {
-		r.text, r.prepared = nil, ""
-		if r.about != nil {
-			r.prepared = r.about.Canonical
+	cut := false
+	if st != nil {
+		e.flags |= known
+		e.prepared, cut, e.about = st.Text, st.Truncated, st.Statement
+		l.describeExecution(e, c, st)
+	} else if text, ok := c.Text(); ok {
+		e.flags |= known
+		e.text, cut = text, c.Part != protocol.Whole
+		if l.statements {
+			e.about = l.s.Statement(c)
 		}
 	}
-	if r.text != nil {
-		r.text, r.truncated = clip(r.text, l.encoder.limits.text, r.truncated)
-	} else {
-		r.prepared, r.truncated = clip(r.prepared, l.encoder.limits.text, r.truncated)
+	if l.redact && e.flags&known != 0 {
+		e.text, e.prepared = nil, ""
+		if e.about != nil {
+			e.prepared = e.about.Canonical
+		}
+	}
+	var cutText, cutPrepared bool
+	e.text, cutText = clip(e.text, l.limits.text, cut && e.text != nil)
+	e.prepared, cutPrepared = clip(e.prepared, l.limits.text, cut && e.text == nil)
+	if cutText || cutPrepared {
+		e.flags |= truncated
+	}
+	if l.about && e.about != nil {
+		e.flags |= described
 	}
 	if l.traces {
-		r.trace, r.traced = l.s.TraceID()
-	}
-}
-
-// size returns how long the record can be at most.
-func (r *record) size(e *encoder) int {
-	n := e.fixed
-	for _, c := range r.session.constants {
-		n += len(c)
-	}
-	if r.plain = plain(r.text) && plain(r.prepared); r.plain { // one of them is empty
-		n += len(r.text) + len(r.prepared)
-	} else {
-		n += textSize(e, r.text) + textSize(e, r.prepared)
-	}
-	if r.executes {
-		// A value takes a byte at least in a bulk execution, and a bit where it is NULL.
-		most := 6*r.params.Len() + 40*r.params.Count
-		if r.params.Bulk {
-			most = 40 * r.params.Len()
+		var ok bool
+		if e.trace, ok = l.s.TraceID(); ok {
+			e.flags |= traced
 		}
-		n += 2*min(most, e.limits.params) + len("[]")
 	}
-	n += 6 * (len(r.schema) + len(r.watch.Server))
-	if r.err != nil {
-		n += 6 * maxMessage
-	}
-	if r.about != nil {
-		n += 6 * min(len(r.about.Summary), maxSummary)
-	}
-	return n
 }
 
-// textSize returns how long a text can be at most, escaped.
-func textSize[S string | []byte](e *encoder, s S) int {
-	switch {
-	case plain(s):
-		return len(s)
-	case e.csv:
-		return 3 * len(s)
+// describeExecution collects the parameters that st is executed with, where c does so.
+func (l *link) describeExecution(e *entry, c *pipeline.Command, st *pipeline.PreparedStatement) {
+	if com := c.Com(); com != protocol.ComStmtExecute && com != protocol.ComStmtBulkExecute || !l.params || st.Params == 0 {
+		return
 	}
-	return escapedLen(s)
+	e.flags |= executes
+	e.execution, e.params, e.types, e.long = c.Payload(), st.Params, st.Types, st.Long
+	if l.s.Capabilities().Has(protocol.ClientQueryAttributes) {
+		e.flags |= attributes
+	}
+	if most := l.limits.execution - len(e.types) - 8*len(e.long); len(e.execution) > most {
+		e.flags |= truncated
+		if e.execution = e.execution[:max(most, 0)]; most < 0 { // tens of thousands of parameters
+			e.flags &^= executes
+			e.execution, e.types, e.long = nil, nil, nil
+		}
+	}
 }

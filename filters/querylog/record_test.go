@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -38,16 +39,28 @@ func everyField(c *Config) { c.Fields = slices.Clone(fieldNames[:]) }
 
 func asCSV(c *Config) { c.Format = "csv" }
 
-// examples are records, as JSON and as CSV with every field.
+// line is the record of an entry, after it has gone through the ring.
+func (l *link) line(e entry) []byte {
+	e.id, e.user, e.client = l.s.ID(), l.user, l.client
+	raw := e.append(nil)
+	var r record
+	r.parse(raw)
+	if len(raw) != e.size() {
+		panic(fmt.Sprintf("%d bytes, said to be %d", len(raw), e.size()))
+	}
+	return l.output.encoder.append(nil, &r)
+}
+
+// examples are entries, as JSON and as CSV with every field.
 var examples = []struct {
 	name      string
-	r         record
+	e         entry
 	json, csv string
 }{
 	{
 		"text",
-		record{
-			com: protocol.ComQuery, schema: "shop", text: []byte(`select "a"`), known: true,
+		entry{
+			flags: known, com: protocol.ComQuery, schema: "shop", text: []byte(`select "a"`),
 			watch: &pipeline.Watch{
 				Start: at, First: 412 * time.Microsecond, Last: 433900, Rows: 3, Bytes: 120, Server: "db1",
 			},
@@ -60,20 +73,26 @@ var examples = []struct {
 	},
 	{
 		"error, cut, aborted, traced",
-		record{
-			com: protocol.ComStmtExecute, prepared: "insert ?", known: true, truncated: true, aborted: true, traced: true,
-			trace: [16]byte{0x4b, 0xf9, 15: 0x36}, about: &pipeline.Statement{
+		entry{
+			flags: known | truncated | aborted | traced | described | failed | executes | attributes,
+			com:   protocol.ComStmtExecute, prepared: "insert ?", trace: [16]byte{0x4b, 0xf9, 15: 0x36},
+			about: &pipeline.Statement{
 				Digest: 0xabc, Description: sqlscan.Description{Class: sqlscan.Write, Summary: `INSERT "x"`},
 			},
+			// With a query attribute, which is left out; the first was sent ahead, the second was bound before.
+			execution: []byte("\x17\x01\x00\x00\x00\x08\x01\x00\x00\x00\x03\x00\x00\x07\x01v"), params: 2,
+			types: []byte("\xfc\x00\x01\x00\xfe\x00"), long: []uint64{6, 0},
 			err:   &protocol.SQLError{Code: 1062, State: "23000", Message: "Duplicate entry 'x'"},
 			watch: &pipeline.Watch{Start: at, AffectedRows: 2, LastInsertID: 17},
 		},
 		`{"time":"2026-11-20T18:46:07.001234Z","session":7,"user":"app","client":"192.0.2.7:40123",` +
-			`"schema":"","command":"COM_STMT_EXECUTE","statement":"insert ?","truncated":true,"first_us":0,"last_us":0,` +
-			`"rows":0,"affected_rows":2,"bytes":0,"error":1062,"sqlstate":"23000","error_message":"Duplicate entry 'x'",` +
+			`"schema":"","command":"COM_STMT_EXECUTE","statement":"insert ?","params":[{"long_data":5},7],"truncated":true,` +
+			`"first_us":0,"last_us":0,"rows":0,"affected_rows":2,"bytes":0,"error":1062,"sqlstate":"23000",` +
+			`"error_message":"Duplicate entry 'x'",` +
 			`"aborted":true,"server":"","trace_id":"4bf90000000000000000000000000036","last_insert_id":17,` +
 			`"digest":"0000000000000abc","class":"write","summary":"INSERT \"x\""}`,
-		`"2026-11-20T18:46:07.001234Z",7,"app","192.0.2.7:40123","","COM_STMT_EXECUTE","insert ?",,,true,0,0,0,2,0,` +
+		`"2026-11-20T18:46:07.001234Z",7,"app","192.0.2.7:40123","","COM_STMT_EXECUTE","insert ?",` +
+			`"[{""long_data"":5},7]",,true,0,0,0,2,0,` +
 			`1062,"23000","Duplicate entry 'x'",true,"","4bf90000000000000000000000000036",17,"0000000000000abc","write",` +
 			`"INSERT ""x""",`,
 	},
@@ -83,69 +102,41 @@ func TestRecord(t *testing.T) {
 	for _, tt := range examples {
 		for format, want := range map[string]string{"json": tt.json, "csv": tt.csv} {
 			l := open(t, pipelinetest.Session(7), everyField, func(c *Config) { c.Format = format })
-			r := tt.r
-			r.session = l
-			if got := string(l.encoder.append(nil, &r)); got != want+"\n" {
+			if got := string(l.line(tt.e)); got != want+"\n" {
 				t.Errorf("%s:\ngot  %swant %s", tt.name, got, want)
 			}
 		}
 	}
 }
 
-// The two ways to write the default fields say the same.
-func TestDefaultFieldsAreTheSame(t *testing.T) {
-	l := open(t, pipelinetest.Session(7))
-	if !l.encoder.usual {
-		t.Fatal("the default is not what is usual")
-	}
-	var one, bulk protocol.Params
-	if err := one.Decode([]byte("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01\x01\x00\x07"), 1, nil, nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := bulk.Decode([]byte("\xfa\x01\x00\x00\x00\x80\x00\x01\x00\x00\x07\x01\x00"), 1, nil, nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	records := []record{{com: protocol.ComPing, watch: &pipeline.Watch{Start: at}}}
-	for _, example := range examples {
-		records = append(records, example.r)
-		for _, p := range []*protocol.Params{&one, &bulk} {
-			r := example.r
-			r.params, r.executes, r.count = p, true, 1
-			records = append(records, r)
-		}
-		r := example.r
-		r.params, r.executes = &one, true // of a statement that has none
-		records = append(records, r)
-	}
-	for _, r := range records {
-		r.session = l
-		again := r
-		got := l.encoder.appendDefault(nil, &r)
-		l.encoder.usual = false
-		want := l.encoder.append(nil, &again)
-		l.encoder.usual = true
-		if !bytes.Equal(got, want) || !json.Valid(got) {
-			t.Errorf("got  %swant %s", got, want)
+func TestFieldsAsChosen(t *testing.T) {
+	for _, tt := range []struct {
+		format string
+		fields []string
+		want   string
+	}{
+		{"json", []string{"error", "rows", "user"}, `{"rows":3,"user":"app"}`},
+		{"json", []string{"error"}, "{}"},
+		{"csv", []string{"error", "rows", "user"}, `,3,"app",`},
+	} {
+		l := open(t, pipelinetest.Session(7), func(c *Config) { c.Format, c.Fields = tt.format, tt.fields })
+		if got := string(l.line(examples[0].e)); got != tt.want+"\n" {
+			t.Errorf("%s, %q: %s", tt.format, tt.fields, got)
 		}
 	}
 }
 
-func TestFieldsAsChosen(t *testing.T) {
-	l := open(t, pipelinetest.Session(7), func(c *Config) { c.Fields = []string{"error", "rows", "user"} })
-	r := examples[0].r
-	r.session = l
-	if got := string(l.encoder.append(nil, &r)); got != `{"rows":3,"user":"app"}`+"\n" {
-		t.Error(got)
-	}
-	l = open(t, pipelinetest.Session(7), func(c *Config) { c.Fields = []string{"error"} })
-	r.session = l
-	if got := string(l.encoder.append(nil, &r)); got != "{}\n" {
-		t.Error(got)
-	}
-	l = open(t, pipelinetest.Session(7), asCSV, func(c *Config) { c.Fields = []string{"error", "rows", "user"} })
-	r.session = l
-	if got := string(l.encoder.append(nil, &r)); got != `,3,"app",`+"\n" {
-		t.Error(got)
+// One record after another says nothing of the one before.
+func TestRecordsInARow(t *testing.T) {
+	l := open(t, pipelinetest.Session(7), everyField)
+	var r record
+	for _, i := range []int{0, 1, 0, 1} {
+		e := examples[i].e
+		e.id, e.user, e.client = 7, l.user, l.client
+		r.parse(e.append(nil))
+		if got := string(l.output.encoder.append(nil, &r)); got != examples[i].json+"\n" {
+			t.Errorf("%s: got %s", examples[i].name, got)
+		}
 	}
 }
 
@@ -158,8 +149,9 @@ func TestHostileText(t *testing.T) {
 	for _, s := range hostile {
 		info := pipelinetest.Session(7)
 		info.User, info.ClientAddr = s, s
-		r := record{
-			com: protocol.ComQuery, schema: s, text: []byte(s), known: true, err: &protocol.SQLError{Code: 1, Message: s},
+		e := entry{
+			flags: known | failed | described, com: protocol.ComQuery, schema: s, text: []byte(s),
+			err:   &protocol.SQLError{Code: 1, Message: s},
 			watch: &pipeline.Watch{Start: at, Server: s}, about: &pipeline.Statement{Description: sqlscan.Description{Summary: s}},
 		}
 		want := strings.ToValidUTF8(s, "\ufffd")
@@ -167,9 +159,7 @@ func TestHostileText(t *testing.T) {
 			want = strings.Repeat("\ufffd", len(s))
 		}
 		l := open(t, info, everyField)
-		r.session = l
-		_ = r.size(l.encoder)
-		line := l.encoder.append(nil, &r)
+		line := l.line(e)
 		var got struct{ User, Client, Schema, Statement, Summary, Server string }
 		if err := json.Unmarshal(line, &got); err != nil || bytes.Count(line, []byte{'\n'}) != 1 {
 			t.Errorf("%q: %v in %s", s, err, line)
@@ -179,9 +169,7 @@ func TestHostileText(t *testing.T) {
 		}
 
 		l = open(t, info, everyField, asCSV)
-		r.session = l
-		file := append(header(l.fields, false), l.encoder.append(nil, &r)...)
-		file = l.encoder.append(file, &r)
+		file := append(append(slices.Clone(l.output.head), l.line(e)...), l.line(e)...)
 		rows, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
 		if err != nil || len(rows) != 3 {
 			t.Errorf("%q: %d rows, %v in %s", s, len(rows), err, file)
@@ -199,54 +187,50 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
-// The longest record there can be must fit what is reserved for it, and a quarter of the smallest ring.
-func TestLongestRecord(t *testing.T) {
-	long := strings.Repeat("\x01", 2*maxName)
-	invalid := strings.Repeat("\xff", 10*minQueue)
+// The longest entry there can be fits a quarter of the smallest ring, and its record says that not all is there.
+func TestLongestEntry(t *testing.T) {
+	long := strings.Repeat("\x01", 10*minQueue)
 	info := pipelinetest.Session(math.MaxUint32)
-	info.User, info.ClientAddr = long, invalid[:2*maxName]
-	quotes := bytes.Repeat([]byte{'"'}, 60<<10)
-	execute := append([]byte("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01\xfe\x00\xfd"), byte(len(quotes)), byte(len(quotes)>>8), 0)
-	var values, many, defaults protocol.Params
-	if err := values.Decode(append(execute, quotes...), 1, nil, nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	nulls := append([]byte("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00"), bytes.Repeat([]byte{0xff}, 1<<13)...)
-	if err := many.Decode(append(nulls, 0), 1<<16-1, bytes.Repeat([]byte{1, 0}, 1<<16), nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	bulk := append([]byte("\xfa\x01\x00\x00\x00\x80\x00\x01\x00"), bytes.Repeat([]byte{2}, 1<<15)...)
-	if err := defaults.Decode(bulk, 1, nil, nil, 0); err != nil {
-		t.Fatal(err)
-	}
+	info.User, info.ClientAddr = long, long
 	for _, format := range []string{"json", "csv"} {
 		l := open(t, info, everyField, func(c *Config) { c.Format = format })
-		for name, params := range map[string]*protocol.Params{"quotes": &values, "nulls": &many, "defaults": &defaults} {
-			r := record{
-				session: l, com: protocol.ComStmtSendLongData, schema: clipName(long), known: true, aborted: true, traced: true,
-				params: params, executes: true, count: params.Count,
-				err:   &protocol.SQLError{Code: math.MaxUint16, State: "HY000", Message: strings.Repeat("\x02", 1000)},
+		st := &pipeline.PreparedStatement{
+			Text: long, Params: math.MaxUint16, Types: bytes.Repeat([]byte{1, 0}, math.MaxUint16),
+		}
+		for name, execution := range map[string][]byte{
+			"values": append([]byte("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00"), long...),
+			"nulls":  append([]byte("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00"), bytes.Repeat([]byte{0xff}, minQueue)...),
+			"bulk":   append([]byte("\xfa\x01\x00\x00\x00\x00\x00"), bytes.Repeat([]byte{2}, minQueue)...),
+		} {
+			e := entry{
+				id: math.MaxUint32, user: l.user, client: l.client, schema: clipName(long), com: execution[0],
+				flags: known | aborted | traced | described | failed,
+				err:   &protocol.SQLError{Code: math.MaxUint16, State: "HY000", Message: long},
 				about: &pipeline.Statement{Digest: math.MaxUint64, Description: sqlscan.Description{Class: sqlscan.Deallocate, Summary: long}},
 				watch: &pipeline.Watch{
 					Start: at, First: math.MaxInt64, Last: math.MaxInt64, Rows: math.MaxUint64, AffectedRows: math.MaxUint64,
-					LastInsertID: math.MaxUint64, Bytes: math.MaxUint64, Server: clipName(long),
+					LastInsertID: math.MaxUint64, Bytes: math.MaxUint64, Server: long,
 				},
 			}
-			for _, text := range []string{long + invalid, strings.Repeat("\x01", 10*minQueue), strings.Repeat("\"", minQueue)} {
-				r.truncated = false
-				r.prepared, r.truncated = clip(text, l.encoder.limits.text, false)
-				size := r.size(l.encoder)
-				line := l.encoder.append(nil, &r)
-				if len(line) > size {
-					t.Errorf("%s, %s: the record has %d bytes, %d were reserved", format, name, len(line), size)
-				}
-				if size > minQueue/4 {
-					t.Errorf("%s, %s: %d bytes is more than a quarter of %d", format, name, size, minQueue)
-				}
-				if format == "json" && !json.Valid(line) {
-					t.Errorf("%s: not JSON: %.200s ... %s", name, line, line[len(line)-200:])
-				}
+			e.prepared, _ = clip(st.Text, l.limits.text, false)
+			l.describeExecution(&e, pipeline.NewCommand(execution[0], execution[1:], 0), st)
+			if size := e.size(); size != len(e.append(nil)) || size > minQueue/4 {
+				t.Errorf("%s, %s: %d bytes, said to be %d, of at most %d", format, name, len(e.append(nil)), size, minQueue/4)
 			}
+			line := l.line(e)
+			if format == "json" && !json.Valid(line) {
+				t.Errorf("%s: not JSON: %.200s ... %s", name, line, line[len(line)-200:])
+			}
+			if most := 4 * minQueue; len(line) > most || !bytes.Contains(line, []byte("true")) {
+				t.Errorf("%s, %s: %d bytes, truncated: %v", format, name, len(line), bytes.Contains(line, []byte("true")))
+			}
+		}
+		// More types than there is room for: none of the values can be made out.
+		e := entry{watch: &pipeline.Watch{}}
+		l.limits.execution = 100
+		l.describeExecution(&e, pipeline.NewCommand(protocol.ComStmtExecute, make([]byte, 50), 0), st)
+		if e.flags != truncated || e.size() > 200 {
+			t.Errorf("flags %b, %d bytes", e.flags, e.size())
 		}
 	}
 }

@@ -5,7 +5,7 @@ import "time"
 const (
 	// flushEvery is how long records are collected before they are written together, so that neither a wake-up nor a
 	// system call is paid per statement.
-	flushEvery = 10 * time.Millisecond
+	flushEvery = 20 * time.Millisecond
 	// pieceSize is how much is written with one system call, or a record more.
 	pieceSize = 64 << 10
 	// retryEvery is the pause between two attempts to write while that fails.
@@ -97,8 +97,7 @@ func (q *queue) stage() (n int) {
 		if !ok {
 			break
 		}
-		q.out.add(line)
-		size += len(line)
+		size += q.out.add(line)
 	}
 	q.ring.release()
 	q.unblock()
