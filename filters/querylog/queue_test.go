@@ -95,8 +95,9 @@ func TestQueueWritesTogetherWhatComesTogether(t *testing.T) {
 				t.Errorf("%d bytes are written, want %d", len(d.String()), want)
 			}
 		}
-		if d.writes != 3 {
-			t.Errorf("%d writes", d.writes)
+		// The writer may wake in the middle of what comes together, but not for each line.
+		if d.writes < 3 || d.writes > 6 {
+			t.Errorf("%d writes of 30 lines", d.writes)
 		}
 		q.close()
 	})
