@@ -15,11 +15,15 @@ type encoder struct {
 	columns []column
 	limits  limits
 	clock   clock
+	names   nameCache
 }
 
 // append appends the record. It writes it twice where only then it is known that parameters had to be left out, which
 // may have to be said before them.
 func (e *encoder) append(dst []byte, r *record) []byte {
+	if r.names = nil; len(r.canonical) > 0 {
+		r.names = e.names.of(r.digest, r.canonical)
+	}
 	start, before := len(dst), r.flags
 	dst = e.appendRecord(dst, r)
 	if r.flags != before {
@@ -78,6 +82,9 @@ func (r *record) present() uint32 {
 	if !r.params.Bulk {
 		present &^= 1 << fieldParamSets
 	}
+	if r.names == nil || r.names.tables == nil {
+		present &^= 1<<fieldTables | 1<<fieldFunctions
+	}
 	return present
 }
 
@@ -90,6 +97,10 @@ func (e *encoder) value(dst []byte, f field, r *record) []byte {
 		return append(dst, protocol.CommandName(r.com)...)
 	case fieldParams:
 		return e.params(dst, r)
+	case fieldTables:
+		return e.list(dst, r.names.tables)
+	case fieldFunctions:
+		return e.list(dst, r.names.functions)
 	case fieldTruncated, fieldAborted:
 		return append(dst, "true"...)
 	case fieldTraceID:
@@ -110,6 +121,16 @@ func (e *encoder) value(dst []byte, f field, r *record) []byte {
 		return strconv.AppendUint(dst, r.number(f), 10)
 	}
 	return e.text(dst, r.bytesOf(f))
+}
+
+// list appends a list that is JSON.
+func (e *encoder) list(dst, list []byte) []byte {
+	from := len(dst)
+	dst = append(dst, list...)
+	if e.csv {
+		dst = quoteCell(dst, from)
+	}
+	return dst
 }
 
 // number returns the value of a field that is a number.

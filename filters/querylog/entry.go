@@ -21,6 +21,7 @@ type entry struct {
 	text      []byte // of the statement, where it is not in prepared
 	prepared  string
 	about     *pipeline.Statement // where the log says something of it
+	canonical string              // its text, where the log names what it names
 	execution []byte              // the command's payload, where it executes a statement
 	params    int                 // of that statement
 	types     []byte              // its parameters were last bound with
@@ -71,7 +72,8 @@ const (
 	rawSummary    = 98
 	rawParams     = 100 // number of parameters
 	rawCode       = 102 // of the error
-	rawSize       = 104
+	rawCanonical  = 104 // length
+	rawSize       = 106
 	rawState      = 5 // length of an SQLSTATE
 	eventOverhead = 8 // an event has no more than flags and id
 )
@@ -99,7 +101,7 @@ func (e *entry) size() int {
 	if e.flags&traced != 0 {
 		n += len(e.trace)
 	}
-	return n + len(summary)
+	return n + len(summary) + len(e.canonical)
 }
 
 // append appends the entry as it goes through the ring.
@@ -128,6 +130,7 @@ func (e *entry) append(dst []byte) []byte {
 	le.PutUint16(head[rawMessage:], uint16(len(message)))
 	le.PutUint16(head[rawSummary:], uint16(len(summary)))
 	le.PutUint16(head[rawParams:], uint16(e.params))
+	le.PutUint16(head[rawCanonical:], uint16(len(e.canonical)))
 	if e.flags&described != 0 {
 		head[rawClass] = byte(e.about.Class)
 		le.PutUint64(head[rawDigest:], e.about.Digest)
@@ -152,7 +155,7 @@ func (e *entry) append(dst []byte) []byte {
 	if e.flags&traced != 0 {
 		dst = append(dst, e.trace[:]...)
 	}
-	return append(dst, summary...)
+	return append(append(dst, summary...), e.canonical...)
 }
 
 // parse makes r of what append has made. It refers to raw.
@@ -193,6 +196,7 @@ func (r *record) parse(raw []byte) {
 		r.trace = cut(len(entry{}.trace))
 	}
 	r.summary = cut(int(le.Uint16(head[rawSummary:])))
+	r.canonical = cut(int(le.Uint16(head[rawCanonical:])))
 }
 
 // decode finds the values that a statement was executed with. Where not even their types can be made out, it has none.

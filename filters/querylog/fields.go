@@ -38,13 +38,15 @@ const (
 	fieldDigest
 	fieldClass
 	fieldSummary
+	fieldTables
+	fieldFunctions
 	numFields
 )
 
 var fieldNames = [numFields]string{
 	"time", "session", "user", "client", "schema", "command", "statement", "params", "param_sets", "truncated",
 	"first_us", "last_us", "rows", "affected_rows", "bytes", "error", "sqlstate", "error_message", "aborted", "server",
-	"trace_id", "last_insert_id", "digest", "class", "summary",
+	"trace_id", "last_insert_id", "digest", "class", "summary", "tables", "functions",
 }
 
 // parseFields returns the fields of those names, the default ones where there are none.
@@ -92,9 +94,10 @@ func oneOf(value string, known ...string) error {
 	return unknownName("value", value, known)
 }
 
-// unquoted are the fields whose values do not stand in quotes: params brings its own.
+// unquoted are the fields whose values do not stand in quotes: lists bring their own.
 const unquoted = 1<<fieldSession | 1<<fieldParams | 1<<fieldParamSets | 1<<fieldTruncated | 1<<fieldFirst | 1<<fieldLast |
-	1<<fieldRows | 1<<fieldAffected | 1<<fieldBytes | 1<<fieldError | 1<<fieldAborted | 1<<fieldLastInsertID
+	1<<fieldRows | 1<<fieldAffected | 1<<fieldBytes | 1<<fieldError | 1<<fieldAborted | 1<<fieldLastInsertID |
+	1<<fieldTables | 1<<fieldFunctions
 
 // A column is a field in a record.
 type column struct {

@@ -24,9 +24,9 @@ type Filter struct {
 	queue     *queue
 	limits    limits
 	redact    bool
-	// What of a statement is to be found out: what the scanner knows of it, what of that is shown, the parameters, and the
-	// trace it belongs to.
-	statements, about, params, traces bool
+	// What of a statement is to be found out: what the scanner knows of it, what of that is shown, the tables and functions
+	// it names, the parameters, and the trace it belongs to.
+	statements, about, names, params, traces bool
 }
 
 // New makes a filter whose file is opened when the process starts.
@@ -47,11 +47,13 @@ func New(c Config, env pipeline.Env) (pipeline.Filter, error) {
 		slices.Contains(fields, fieldParamSets)
 	f.about = slices.ContainsFunc(fields, func(v field) bool { return v >= fieldDigest })
 	f.statements = f.about || f.redact
+	f.names = slices.Contains(fields, fieldTables) || slices.Contains(fields, fieldFunctions)
 	f.output = newOutput(c, fields, env.Log)
 	f.queue = newQueue(c.Queue, f.output, c.WhenFull == "drop", env.Log)
 	f.queue.gap.quiet = f.output.perSession
 	f.limits = limitsOf(len(f.queue.ring.buf))
 	f.output.encoder.limits = f.limits
+	f.output.encoder.names.busy = f.queue.ring.filling
 	f.expose(env.Expose)
 	f.register(env)
 	return f, nil

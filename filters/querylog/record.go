@@ -30,7 +30,7 @@ type limits struct {
 
 // limitsOf divides a quarter of a ring of the given number of bytes.
 func limitsOf(ringBytes int) limits {
-	rest := ringBytes/4 - (rawSize + 4*maxName + maxMessage + maxSummary + 64)
+	rest := ringBytes/4 - (rawSize + 4*maxName + maxMessage + maxSummary + maxParsed + 64)
 	return limits{text: rest / 3, execution: rest / 3, params: rest}
 }
 
@@ -44,8 +44,9 @@ type record struct {
 	rows, affected, bytes, insertID, digest     uint64
 	code                                        uint16
 	user, client, schema, text, server, summary []byte
-	state, message, trace                       []byte
-	count                                       int // of the statement's parameters
+	state, message, trace, canonical            []byte
+	names                                       *names // nil where they are not known
+	count                                       int    // of the statement's parameters
 	params                                      protocol.Params
 	long                                        []uint64
 }
@@ -100,6 +101,9 @@ func (l *link) describe(e *entry, c *pipeline.Command) {
 	}
 	if l.about && e.about != nil {
 		e.flags |= described
+		if l.names && len(e.about.Canonical) <= maxParsed {
+			e.canonical = e.about.Canonical
+		}
 	}
 	if l.traces {
 		var ok bool

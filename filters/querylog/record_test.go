@@ -51,6 +51,41 @@ func (l *link) line(e entry) []byte {
 	return l.output.encoder.append(nil, &r)
 }
 
+// Statements whose names are known need not be parsed again, and none is while the writer is behind.
+func TestNames(t *testing.T) {
+	behind := false
+	c := nameCache{busy: func() bool { return behind }}
+	var scanner sqlscan.Scanner
+	canonical, _, _ := scanner.Scan([]byte("select count(*) from t where n = 1"), 0)
+	first := c.of(1, canonical)
+	if string(first.tables) != `["t"]` || string(first.functions) != `["COUNT"]` {
+		t.Errorf("%s, %s", first.tables, first.functions)
+	}
+	if n := c.of(2, []byte("DO ?")); string(n.tables) != "[]" {
+		t.Errorf("%s", n.tables)
+	}
+	if n := c.of(3, []byte("NONSENSE ?")); n.tables != nil {
+		t.Errorf("%s", n.tables)
+	}
+	if n := c.of(1, []byte("SELECT ? FROM u")); string(n.tables) != `["u"]` { // the same digest by chance
+		t.Errorf("%s", n.tables)
+	}
+	behind = true
+	if n := c.of(2, []byte("DO ?")); n == nil {
+		t.Error("forgotten")
+	}
+	if n := c.of(4, []byte("DO ?")); n != nil {
+		t.Error("parsed")
+	}
+	behind = false
+	for i := range uint64(5 * maxNamed) {
+		c.of(i, []byte("DO ?"))
+	}
+	if len(c.known) > maxNamed {
+		t.Errorf("%d are known", len(c.known))
+	}
+}
+
 // examples are entries, as JSON and as CSV with every field.
 var examples = []struct {
 	name      string
@@ -69,7 +104,7 @@ var examples = []struct {
 			`"schema":"shop","command":"COM_QUERY","statement":"select \"a\"","first_us":412,"last_us":433,` +
 			`"rows":3,"affected_rows":0,"bytes":120,"server":"db1","last_insert_id":0}`,
 		`"2026-11-20T18:46:07.001234Z",7,"app","192.0.2.7:40123","shop","COM_QUERY","select ""a""",,,,412,433,3,0,120,` +
-			`,,,,"db1",,0,,,,`,
+			`,,,,"db1",,0,,,,,,`,
 	},
 	{
 		"error, cut, aborted, traced",
@@ -79,6 +114,7 @@ var examples = []struct {
 			about: &pipeline.Statement{
 				Digest: 0xabc, Description: sqlscan.Description{Class: sqlscan.Write, Summary: `INSERT "x"`},
 			},
+			canonical: "INSERT INTO `shop`.`x` SELECT NOW(), y FROM z",
 			// With a query attribute, which is left out; the first was sent ahead, the second was bound before.
 			execution: []byte("\x17\x01\x00\x00\x00\x08\x01\x00\x00\x00\x03\x00\x00\x07\x01v"), params: 2,
 			types: []byte("\xfc\x00\x01\x00\xfe\x00"), long: []uint64{6, 0},
@@ -90,11 +126,12 @@ var examples = []struct {
 			`"first_us":0,"last_us":0,"rows":0,"affected_rows":2,"bytes":0,"error":1062,"sqlstate":"23000",` +
 			`"error_message":"Duplicate entry 'x'",` +
 			`"aborted":true,"server":"","trace_id":"4bf90000000000000000000000000036","last_insert_id":17,` +
-			`"digest":"0000000000000abc","class":"write","summary":"INSERT \"x\""}`,
+			`"digest":"0000000000000abc","class":"write","summary":"INSERT \"x\"",` +
+			`"tables":["z","shop.x"],"functions":["NOW"]}`,
 		`"2026-11-20T18:46:07.001234Z",7,"app","192.0.2.7:40123","","COM_STMT_EXECUTE","insert ?",` +
 			`"[{""long_data"":5},7]",,true,0,0,0,2,0,` +
 			`1062,"23000","Duplicate entry 'x'",true,"","4bf90000000000000000000000000036",17,"0000000000000abc","write",` +
-			`"INSERT ""x""",`,
+			`"INSERT ""x""","[""z"",""shop.x""]","[""NOW""]",`,
 	},
 }
 

@@ -185,8 +185,18 @@ func (s *sink) check(now time.Time) error {
 	return s.open(now, "reopened")
 }
 
-// open opens the file for appending, and begins it where it is empty.
-func (s *sink) open(now time.Time, reason string) error {
+// open opens the file for appending, and begins it where it is empty. Should somebody rename it before it could be read,
+// it opens the next one.
+func (s *sink) open(now time.Time, reason string) (err error) {
+	for range 3 {
+		if err = s.openOnce(now, reason); s.file != nil || !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return err
+}
+
+func (s *sink) openOnce(now time.Time, reason string) error {
 	file, err := os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // as other logs: its group reads it
 	if err != nil {
 		return err

@@ -138,7 +138,8 @@ func TestVerifyFinds(t *testing.T) {
 				if csv {
 					old, anew = ",4,", ",3,"
 				}
-				l[head+1] = strings.Replace(l[head+1], old, anew, 1)
+				before := strings.LastIndex(l[head+1], old)
+				l[head+1] = l[head+1][:before] + anew + l[head+1][before+len(old):]
 				return l
 			}, []string{
 				at(head+2, "record 3 was changed, or what stands before it"), at(head+3, "record 4 is missing before record 5"),
