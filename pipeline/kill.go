@@ -1,13 +1,13 @@
 package pipeline
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"regexp"
 	"strconv"
 
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // Clients kill by the connection id they were greeted with, as the command line clients do at Ctrl-C. That is Weir's id
@@ -25,14 +25,15 @@ type killing struct {
 }
 
 // killingOf reports whether c is a KILL of one of Weir's ids. It is asked of every command.
-func killingOf(c *Command) (killing, bool) {
+func (s *Session) killingOf(c *Command) (killing, bool) {
 	switch c.Com() {
 	case protocol.ComQuery:
-		text, _ := c.Text()
-		if text = afterComments(text); len(text) < 4 || text[0]|0x20 != 'k' || !bytes.EqualFold(text[:4], []byte("KILL")) {
+		if st := s.Statement(c); st == nil || st.Class != sqlscan.Kill {
 			return killing{}, false
 		}
-		m := killStatement.FindSubmatch(text)
+		text, _ := c.Text()
+		code, _ := sqlscan.Code(nil, text, s.mode)
+		m := killStatement.FindSubmatch(code)
 		if m == nil {
 			return killing{}, false
 		}
@@ -45,25 +46,6 @@ func killingOf(c *Command) (killing, bool) {
 		}
 	}
 	return killing{}, false
-}
-
-// afterComments returns text from its first word on.
-func afterComments(text []byte) []byte {
-	for len(text) > 0 {
-		switch {
-		case text[0] <= ' ':
-			text = text[1:]
-		case text[0] == '/' && len(text) > 2 && text[1] == '*' && text[2] != '!' && text[2] != 'M':
-			end := bytes.Index(text[2:], []byte("*/"))
-			if end < 0 {
-				return nil
-			}
-			text = text[2+end+2:]
-		default:
-			return text
-		}
-	}
-	return nil
 }
 
 // kill serves a KILL of one of Weir's sessions.

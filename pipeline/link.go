@@ -142,7 +142,7 @@ func (l *Link) Serve(_ context.Context, w ReplyWriter, c *Command) error {
 	if err := l.attach(); err != nil {
 		return err
 	}
-	if k, ok := killingOf(c); ok {
+	if k, ok := l.s.killingOf(c); ok {
 		return l.s.kill(w, k)
 	}
 	if l.s.trace != nil {

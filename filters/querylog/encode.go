@@ -114,7 +114,7 @@ func (e *encoder) value(dst []byte, f field, r *record) []byte {
 		return append(dst, sqlscan.Class(r.class).String()...)
 	case fieldMessage:
 		if e.redact {
-			return e.text(dst, []byte(redact(r.code)))
+			return e.text(dst, []byte(protocol.ErrText(r.code)))
 		}
 	}
 	if 1<<f&unquoted != 0 {

@@ -86,7 +86,7 @@ func FuzzScreen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expr, text string) {
 		match, err := regexp.Compile(expr)
 		if err != nil {
-			t.Skip()
+			return // no expression
 		}
 		if match.MatchString(text) && !screenOf(expr).passes([]byte(text)) {
 			t.Errorf("%q matches %q, which its screen holds back", expr, text)
