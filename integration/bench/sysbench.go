@@ -45,7 +45,7 @@ func sysbenchCommand(ctx context.Context, addr, script string, args ...string) *
 		"--table-size=" + strconv.Itoa(tableSize),
 	}, args...)
 	cmd := exec.CommandContext(ctx, "sysbench", args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
 }
 

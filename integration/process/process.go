@@ -45,8 +45,9 @@ func Start(name string, cmd *exec.Cmd, log string) (*Process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	// A process group of its own: Ctrl-C is for us, and we stop what we started in our own order.
-	cmd.SysProcAttr.Setpgid = true
+	// A session of its own: Ctrl-C is for us, and we stop what we started in our own order. It is scheduled as a
+	// service is, too: Linux schedules sessions, and not only processes, against each other (sched_autogroup).
+	cmd.SysProcAttr.Setsid = true
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	p := &Process{name: name, log: log, cmd: cmd, done: make(chan struct{})}
 	if err := onStarter(cmd.Start); err != nil {
