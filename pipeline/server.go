@@ -22,6 +22,7 @@ type Server struct {
 	prober   prober
 	slot     int // its number among the process's servers, from 1
 	counts   serverCounts
+	watch    serverWatch
 }
 
 // NewServer checks a server block. The mistakes in its settings are Invalid errors, joined.
