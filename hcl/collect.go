@@ -11,11 +11,12 @@ import (
 type blocks struct {
 	process   *hclsyntax.Block
 	telemetry *hclsyntax.Block
+	control   *hclsyntax.Block
 	listeners []*hclsyntax.Block
 	nodes     []*node
 }
 
-var topLevel = []string{"process", "telemetry", "server", "accounts", "listener", "pipeline"}
+var topLevel = []string{"process", "telemetry", "control", "server", "accounts", "listener", "pipeline"}
 
 // inside says where blocks stand that are not top-level.
 var inside = map[string]string{
@@ -54,6 +55,8 @@ func (l *loader) collectBlock(block *hclsyntax.Block) {
 		l.collectOnly(block, &l.blocks.process)
 	case "telemetry":
 		l.collectOnly(block, &l.blocks.telemetry)
+	case "control":
+		l.collectOnly(block, &l.blocks.control)
 	case "listener":
 		if l.checkLabels(block, true) {
 			l.checkDuplicate(block, l.blocks.listeners)
@@ -104,7 +107,7 @@ func (l *loader) declare(block *hclsyntax.Block, as string) {
 	switch {
 	case as == "listener", as == "":
 		l.lost = true
-	case as == "process", as == "telemetry":
+	case as == "process", as == "telemetry", as == "control":
 	case len(block.Labels) == 0:
 		l.lost = true
 	case l.nodes[as][block.Labels[0]] == nil:

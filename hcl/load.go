@@ -75,6 +75,7 @@ func load(path string, src []byte, kinds Kinds, newLog func(pipeline.LogConfig) 
 		}
 	}
 	l.buildListeners()
+	l.process.Control = l.buildControl(l.blocks.control)
 	if len(l.blocks.listeners) == 0 && !l.lost {
 		l.report(hcl.Range{Start: hcl.InitialPos, End: hcl.InitialPos}, "no listener block",
 			"Nobody could connect. Add listener \"NAME\" with an address, accounts and a pipeline.")

@@ -5,6 +5,8 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"sync"
 )
@@ -48,6 +50,9 @@ func NewAccounts(c AccountsConfig) (*Accounts, error) {
 	}
 	return a, nil
 }
+
+// Users are the names of the users, in alphabetical order.
+func (a *Accounts) Users() []string { return slices.Sorted(maps.Keys(a.byUser)) }
 
 // find returns the account that a client's login is checked against, nil where there is none. As in MySQL, the most
 // specific host pattern decides alone: https://dev.mysql.com/doc/refman/8.4/en/connection-access.html.

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"os"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -50,9 +48,11 @@ func NewListener(c ListenerConfig) (*Listener, error) {
 			errs = append(errs, Invalid("address", err))
 		}
 	}
-	mode, err := strconv.ParseUint(c.SocketMode, 8, 9)
-	invalid(err != nil, "socket_mode", fmt.Sprintf("%q is not three octal digits such as 0770", c.SocketMode))
-	l.mode = fs.FileMode(mode)
+	mode, err := socketMode(c.SocketMode)
+	if err != nil {
+		errs = append(errs, Invalid("socket_mode", err))
+	}
+	l.mode = mode
 	return l, errors.Join(errs...)
 }
 
@@ -63,7 +63,7 @@ func (l *Listener) listen(p *Process) error {
 	l.process, l.log = p, p.Log.With("listener", l.Config.Name)
 	var err error
 	if l.Config.Socket != "" {
-		l.net, err = listenUnix(l.Config.Socket, l.mode)
+		l.net, err = ListenUnix(l.Config.Socket, l.mode)
 	} else {
 		l.net, err = net.Listen("tcp", l.Config.Address)
 	}
@@ -72,33 +72,6 @@ func (l *Listener) listen(p *Process) error {
 	}
 	l.log.Info("listening", "address", l.net.Addr().String())
 	return nil
-}
-
-// listenUnix makes the socket at path. One that is there already is replaced only where connecting to it is refused: that
-// is what a process left that was killed. One that does not answer, or is not ours to connect to, has its owner.
-func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
-		c, err := net.DialTimeout("unix", path, time.Second)
-		if err == nil {
-			_ = c.Close()
-			return nil, fmt.Errorf("%s: another process listens on this socket", path)
-		}
-		if !loop.Refused(err) {
-			return nil, fmt.Errorf("%s is there already, and may be in use: %w", path, bareDialError(err))
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	nl, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		_ = nl.Close()
-		return nil, err
-	}
-	return nl, nil
 }
 
 // accept takes clients until the listener is closed.

@@ -23,6 +23,7 @@ const firstID = 1 << 31
 type Process struct {
 	Config    ProcessConfig
 	Telemetry TelemetryConfig
+	Control   *ControlConfig // nil: there is no control socket
 	Log       *slog.Logger
 	Servers   []*Server
 	Listeners []*Listener
