@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/weirproxy/weir/protocol"
 	"github.com/weirproxy/weir/protocol/sqlscan"
@@ -23,6 +24,9 @@ type killing struct {
 	id   uint32
 	verb string // KILL with its options and a space behind it
 }
+
+// whole reports whether the session is to end, and not only its statement.
+func (k killing) whole() bool { return !strings.Contains(strings.ToUpper(k.verb), "QUERY") }
 
 // killingOf reports whether c is a KILL of one of Weir's ids. It is asked of every command.
 func (s *Session) killingOf(c *Command) (killing, bool) {
@@ -82,6 +86,7 @@ func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err erro
 		return unknown, nil
 	}
 	found := make(chan []connection, 1)
+	expendable := false
 	posted := victim.onWorker(func() {
 		var all []connection
 		if victim.opening { // its connections are in other hands
@@ -89,7 +94,10 @@ func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err erro
 			return
 		}
 		for _, l := range victim.links {
-			all = append(all, connection{l.Server, l.ThreadID})
+			expendable = expendable || l.config.Lost != nil
+			if l.config.Lost == nil || k.whole() || !l.reader.Done() { // idle ones have no statement to be killed
+				all = append(all, connection{l.Server, l.ThreadID})
+			}
 		}
 		found <- all
 	})
@@ -97,7 +105,7 @@ func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err erro
 		return unknown, nil
 	}
 	all := <-found
-	if len(all) == 0 {
+	if len(all) == 0 && (k.whole() || !expendable) {
 		return unknown, nil
 	}
 	for _, c := range all {
@@ -106,7 +114,15 @@ func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err erro
 			return refused, err
 		}
 	}
+	if k.whole() && expendable { // it would go on with other connections
+		victim.onWorker(func() { victim.interrupt(errKilled) })
+	}
 	return nil, nil
+}
+
+// errKilled ends a session that was killed.
+var errKilled = &protocol.SQLError{
+	Code: protocol.ErConnectionKilled, State: "70100", Message: "Connection was killed",
 }
 
 // killAt runs one statement at a server on a connection of its own, as the session's user.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -31,34 +32,26 @@ type Link struct {
 	peer   netip.AddrPort
 	leg    int      // the number of the leg being recorded; 0 is none
 	edited *Command // what the server gets in place of what came down the chain
+
+	config  LinkConfig
+	status  uint16 // server status flags, as the last reply on this connection carried them
+	began   bool   // a part of the reply being relayed has been passed on
+	renamed uint32 // the server's id of the statement that the command being sent is about; 0: it has the right one
+	scratch []byte // of an OK packet that is not passed on as it came
 }
 
 // ErrServerLost is the session's end by the loss of a server. The client has been told where it could be.
 var ErrServerLost = errors.New("server lost")
 
-// Connect opens a connection to srv and logs in as the session's user, with the capabilities its client has. It
-// blocks, and may be called in Open and within Do only. The link is closed with the session. The error is a
-// *ServerError.
-func (s *Session) Connect(srv *Server) (*Link, error) {
-	if l := s.takeCarried(srv); l != nil {
-		return l, nil
-	}
-	srv.links.Add(1)
-	l, err := s.connect(srv)
-	if err != nil {
-		srv.links.Add(-1)
-		return nil, err
-	}
-	s.links = append(s.links, l)
-	return l, nil
-}
+// Connect is Dial of a link without which the session ends.
+func (s *Session) Connect(srv *Server) (*Link, error) { return s.Dial(srv, LinkConfig{}) }
 
-func (s *Session) connect(srv *Server) (*Link, error) {
+func (s *Session) connect(srv *Server, c LinkConfig) (*Link, error) {
 	conn, g, err := srv.dial(s.ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := &Link{Server: srv, ThreadID: g.ConnectionID, s: s, fd: -1}
+	l := &Link{Server: srv, ThreadID: g.ConnectionID, s: s, fd: -1, config: c}
 	defer abandon(s.ctx, conn.Conn)()
 	if err := l.logIn(conn, g); err != nil {
 		srv.counts.fail(err, connectLogin)
@@ -85,6 +78,9 @@ func (l *Link) logIn(conn *packets, g *protocol.Greeting) error {
 	}
 	l.caps = shape | g.Capabilities&(linkCaps&^protocol.ClientConnectWithDB&^protocol.ClientConnectAttrs)
 	l.caps |= s.caps & g.Capabilities & protocol.ClientConnectAttrs
+	if l.config.State != nil {
+		l.caps |= g.Capabilities & protocol.ClientSessionTrack
+	}
 	if !l.caps.Has(protocol.ClientProtocol41 | protocol.ClientSecureConnection) {
 		return errors.New("it speaks a protocol older than 4.1")
 	}
@@ -100,6 +96,9 @@ func (l *Link) logIn(conn *packets, g *protocol.Greeting) error {
 		return fmt.Errorf("bytes after its OK packet: %w", protocol.ErrMalformed)
 	}
 	l.reader.Server = l.Server.Config.Name
+	if ok, err := protocol.DecodeOK(l.ok, l.caps); err == nil {
+		l.status = ok.Status
+	}
 	return nil
 }
 
@@ -190,10 +189,23 @@ func isServerSide(err error) bool {
 
 // send writes a command, with what follows its first part.
 func (l *Link) send(c *Command, frames *protocol.Framer) error {
-	if err := l.sendBytes(c.Data, frames); err != nil || c.Part == protocol.Whole {
+	if err := l.sendFirst(c, frames); err != nil || c.Part == protocol.Whole {
 		return err
 	}
 	return l.sendBody(c, frames)
+}
+
+// sendFirst writes a command's first part, with the server's own id of the statement it is about.
+func (l *Link) sendFirst(c *Command, frames *protocol.Framer) error {
+	const at = protocol.HeaderSize + 1
+	if l.renamed == 0 || len(c.Data) < at+4 {
+		return l.sendBytes(c.Data, frames)
+	}
+	id := binary.LittleEndian.Uint32(c.Data[at:])
+	binary.LittleEndian.PutUint32(c.Data[at:], l.renamed)
+	err := l.sendBytes(c.Data, frames)
+	binary.LittleEndian.PutUint32(c.Data[at:], id)
+	return err
 }
 
 func (l *Link) sendBody(c *Command, frames *protocol.Framer) error {

@@ -64,7 +64,7 @@ func (l *Link) write(w ReplyWriter, c *Command, frames *protocol.Framer, b []byt
 		if l.leg > 0 {
 			l.passed(&l.chunk)
 		}
-		if err := w.WriteReply(&l.chunk); err != nil {
+		if err := l.pass(w); err != nil {
 			return at, err
 		}
 		if l.chunk.Kind == protocol.KindLocalInfile && l.reader.AtPacketStart() {
@@ -157,6 +157,9 @@ func (l *Link) fail(w ReplyWriter, err error, message string) error {
 		err = errors.New("it closed the connection")
 	}
 	l.conn.Close()
+	if l.config.Lost != nil {
+		return &LostError{Server: l.Server, Err: err, Began: l.began}
+	}
 	if l.reader.AtPacketStart() {
 		e := &protocol.SQLError{
 			Code: protocol.CrServerLost, State: "HY000", Message: fmt.Sprintf(message, l.Server.Config.Name),

@@ -75,12 +75,16 @@ var errDraining = &protocol.SQLError{
 // idleInput looks whether a server has closed, or said something, while no command was running.
 func (s *Session) idleInput() error {
 	s.linkSpoke = false
-	for _, l := range s.links {
+	for _, l := range slices.Backward(s.links) { // one that is lost leaves the list
 		if !l.conn.HasInput() || !l.reader.Done() {
 			continue
 		}
 		if err := l.idleInput(); err != nil {
-			return err
+			if l.config.Lost == nil {
+				return err
+			}
+			l.Close()
+			l.config.Lost(l, err)
 		}
 	}
 	return nil
