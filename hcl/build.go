@@ -26,6 +26,10 @@ func (l *loader) build(n *node) any {
 		if p, ok := l.buildPipeline(n.block); ok {
 			return p
 		}
+	case "monitor":
+		if m, ok := l.buildMonitor(n.block); ok {
+			return m
+		}
 	}
 	return nil
 }
@@ -68,7 +72,7 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 		case "filter":
 			var f pipeline.Filter
 			called := l.stepName(name, nested)
-			f, built = step(l, name, called, nested, l.kinds.Filters)
+			f, built = step(l, nested, l.kinds.Filters, l.process.Env(name, called))
 			filters, blocks, names = append(filters, f), append(blocks, nested), append(names, called)
 		case "router":
 			if first != nil {
@@ -78,7 +82,7 @@ func (l *loader) buildPipeline(block *hclsyntax.Block) (*pipeline.Pipeline, bool
 			}
 			first = nested
 			called := l.stepName(name, nested)
-			router, built = step(l, name, called, nested, l.kinds.Routers)
+			router, built = step(l, nested, l.kinds.Routers, l.process.Env(name, called))
 			names = append(names, called)
 		default:
 			expected = l.unknownBlock(nested, block, stepFields) != "router" && expected
@@ -122,11 +126,16 @@ func kindNames[T any](kinds []pipeline.Kind[T]) []string {
 	return all
 }
 
-// step builds a filter or router of its block, that goes by the name called in the pipeline called within.
-func step[T any](l *loader, within, called string, block *hclsyntax.Block, kinds []pipeline.Kind[T]) (built T, ok bool) {
+// step builds a filter or router of its block.
+func step[T any](l *loader, block *hclsyntax.Block, kinds []pipeline.Kind[T], env pipeline.Env) (built T, ok bool) {
 	if !l.checkLabels(block, true) {
 		return built, false
 	}
+	return buildKind(l, block, kinds, env)
+}
+
+// buildKind builds what a block describes whose first label is its kind.
+func buildKind[T any](l *loader, block *hclsyntax.Block, kinds []pipeline.Kind[T], env pipeline.Env) (built T, ok bool) {
 	for _, kind := range kinds {
 		if kind.Name != block.Labels[0] {
 			continue
@@ -137,7 +146,7 @@ func step[T any](l *loader, within, called string, block *hclsyntax.Block, kinds
 		if !out.usable {
 			return built, false
 		}
-		built, err := kind.New(config.Interface(), l.process.Env(within, called))
+		built, err := kind.New(config.Interface(), env)
 		if err != nil {
 			l.invalid(err, block, out)
 		}
@@ -157,7 +166,7 @@ func (l *loader) stepName(within string, block *hclsyntax.Block) string {
 	return name
 }
 
-// unknownKind reports a filter or router of a kind that is not known.
+// unknownKind reports a filter, router or monitor of a kind that is not known.
 func (l *loader) unknownKind(block *hclsyntax.Block, known []string) {
 	kind := block.Labels[0]
 	others := map[string][]string{"filter": kindNames(l.kinds.Routers), "router": kindNames(l.kinds.Filters)}[block.Type]

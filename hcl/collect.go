@@ -16,7 +16,7 @@ type blocks struct {
 	nodes     []*node
 }
 
-var topLevel = []string{"process", "telemetry", "control", "server", "accounts", "listener", "pipeline"}
+var topLevel = []string{"process", "telemetry", "control", "server", "monitor", "accounts", "listener", "pipeline"}
 
 // inside says where blocks stand that are not top-level.
 var inside = map[string]string{
@@ -62,14 +62,14 @@ func (l *loader) collectBlock(block *hclsyntax.Block) {
 			l.checkDuplicate(block, l.blocks.listeners)
 		}
 		l.blocks.listeners = append(l.blocks.listeners, block)
-	case "server", "accounts", "pipeline":
+	case "server", "monitor", "accounts", "pipeline":
 		n := &node{block: block}
 		l.blocks.nodes = append(l.blocks.nodes, n)
 		if !l.checkLabels(block, true) {
 			l.lost = true // of its name nothing is known, so of references nothing is certain
 			return
 		}
-		if first := l.nodes[block.Type][block.Labels[0]]; first != nil {
+		if first := l.nodes[block.Type][nameOf(block)]; first != nil {
 			l.checkDuplicate(block, []*hclsyntax.Block{first.block})
 			return
 		}
@@ -108,9 +108,9 @@ func (l *loader) declare(block *hclsyntax.Block, as string) {
 	case as == "listener", as == "":
 		l.lost = true
 	case as == "process", as == "telemetry", as == "control":
-	case len(block.Labels) == 0:
+	case len(block.Labels) < labelsOf(as):
 		l.lost = true
-	case l.nodes[as][block.Labels[0]] == nil:
+	case l.nodes[as][block.Labels[labelsOf(as)-1]] == nil:
 		l.addNode(&node{block: block, state: visited}, as)
 	}
 }
@@ -119,12 +119,25 @@ func (l *loader) addNode(n *node, as string) {
 	if l.nodes[as] == nil {
 		l.nodes[as] = make(map[string]*node)
 	}
-	l.nodes[as][n.block.Labels[0]] = n
+	l.nodes[as][n.block.Labels[labelsOf(as)-1]] = n
 }
+
+// labelsOf is how many labels a block has to which others refer: the last is its name.
+func labelsOf(block string) int {
+	if block == "monitor" {
+		return 2
+	}
+	return 1
+}
+
+// nameOf is the name of a block that has all its labels.
+func nameOf(block *hclsyntax.Block) string { return block.Labels[labelsOf(block.Type)-1] }
 
 // checkLabels reports a label too many or too few.
 func (l *loader) checkLabels(block *hclsyntax.Block, wanted bool) bool {
 	switch {
+	case block.Type == "monitor":
+		return l.checkMonitorLabels(block)
 	case !wanted && len(block.Labels) > 0:
 		l.report(block.LabelRanges[0], fmt.Sprintf("%s takes no label", block.Type), fmt.Sprintf("Write %s {", block.Type))
 	case wanted && len(block.Labels) == 0:
@@ -142,7 +155,7 @@ func (l *loader) checkLabels(block *hclsyntax.Block, wanted bool) bool {
 // checkDuplicate reports block if one of others has its name.
 func (l *loader) checkDuplicate(block *hclsyntax.Block, others []*hclsyntax.Block) {
 	for _, other := range others {
-		if len(other.Labels) > 0 && other.Labels[0] == block.Labels[0] {
+		if len(other.Labels) >= labelsOf(other.Type) && nameOf(other) == nameOf(block) {
 			l.report(block.LabelRanges[0], fmt.Sprintf("second %s", title(block)),
 				fmt.Sprintf("The first is in line %d. Names are given once.", other.TypeRange.Start.Line))
 			return
@@ -154,6 +167,9 @@ func (l *loader) checkDuplicate(block *hclsyntax.Block, others []*hclsyntax.Bloc
 func title(block *hclsyntax.Block) string {
 	if len(block.Labels) == 0 {
 		return block.Type
+	}
+	if block.Type == "monitor" && len(block.Labels) > 1 {
+		return fmt.Sprintf("%s %q %q", block.Type, block.Labels[0], block.Labels[1])
 	}
 	return fmt.Sprintf("%s %q", block.Type, block.Labels[0])
 }

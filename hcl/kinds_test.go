@@ -91,6 +91,16 @@ type fanConfig struct {
 	Main    *pipeline.Server   `hcl:"main,optional"`
 }
 
+type watchConfig struct {
+	Servers []*pipeline.Server `hcl:"servers"`
+	Every   time.Duration      `hcl:"every,optional"`
+}
+
+// A testMonitor is what every monitor here is.
+type testMonitor []*pipeline.Server
+
+func (m testMonitor) Servers() []*pipeline.Server { return m }
+
 // built remembers the steps in the order they were made.
 type built []string
 
@@ -133,6 +143,15 @@ func kinds(b *built) Kinds {
 			}),
 			pipeline.KindOf("moody", struct{}{}, func(c struct{}, env pipeline.Env) (pipeline.Filter, error) {
 				return nil, errors.New("not today")
+			}),
+		},
+		Monitors: []pipeline.Kind[pipeline.Monitor]{
+			pipeline.KindOf("watch", watchConfig{Every: time.Second}, func(c watchConfig, env pipeline.Env) (pipeline.Monitor, error) {
+				note(env, "watch")
+				if c.Every < time.Millisecond {
+					return nil, pipeline.Invalid("every", errors.New("too often"))
+				}
+				return testMonitor(c.Servers), nil
 			}),
 		},
 		Routers: []pipeline.Kind[pipeline.Target]{

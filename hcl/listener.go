@@ -16,7 +16,7 @@ func (l *loader) buildListeners() {
 	for _, block := range l.blocks.listeners {
 		for _, r := range bodyReferences(block.Body) {
 			if n := l.nodes[r.block][r.name]; n != nil {
-				n.used = true
+				n.used, n.routed = true, true
 			}
 		}
 		config := pipeline.ListenerDefaults

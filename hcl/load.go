@@ -13,10 +13,11 @@ import (
 	"github.com/weirproxy/weir/pipeline"
 )
 
-// Kinds are the kinds of steps that a pipeline block may name.
+// Kinds are the kinds of steps that a pipeline block may name, and of monitors.
 type Kinds struct {
-	Filters []pipeline.Kind[pipeline.Filter]
-	Routers []pipeline.Kind[pipeline.Target]
+	Filters  []pipeline.Kind[pipeline.Filter]
+	Routers  []pipeline.Kind[pipeline.Target]
+	Monitors []pipeline.Kind[pipeline.Monitor]
 }
 
 // Load reads the file at path and builds the process it describes. newLog makes its logger, of the settings of
@@ -74,6 +75,7 @@ func load(path string, src []byte, kinds Kinds, newLog func(pipeline.LogConfig) 
 			l.process.Servers = append(l.process.Servers, server)
 		}
 	}
+	l.checkWatched()
 	l.buildListeners()
 	l.process.Control = l.buildControl(l.blocks.control)
 	if len(l.blocks.listeners) == 0 && !l.lost {

@@ -12,7 +12,9 @@ type node struct {
 	block *hclsyntax.Block
 	state int
 	used  bool
-	value any // a pointer to what has been built, nil where that failed
+	// routed says that something else than a monitor refers to it.
+	routed bool
+	value  any // a pointer to what has been built, nil where that failed
 }
 
 // The states of a node.
@@ -22,7 +24,7 @@ const (
 	visited
 )
 
-func (n *node) String() string { return qualified(n.block.Type, n.block.Labels[0]) }
+func (n *node) String() string { return qualified(n.block.Type, nameOf(n.block)) }
 
 // visit builds what n refers to and then n. path leads from the first node visited to n.
 func (l *loader) visit(n *node, path []*node) {
@@ -38,14 +40,23 @@ func (l *loader) visit(n *node, path []*node) {
 			continue // resolve reports it
 		}
 		target.used = true
+		target.routed = target.routed || n.block.Type != "monitor"
 		if target.state == visiting && !reported[target] {
 			reported[target] = true
-			l.report(r.at, "circular reference: "+circle(path, target), "Commands would never reach a server. Take one of these references out.")
+			l.report(r.at, "circular reference: "+circle(path, target), circular(path))
 		}
 		l.visit(target, path)
 	}
 	n.value = l.build(n)
 	n.state = visited
+}
+
+// circular says what is wrong with a circle.
+func circular(path []*node) string {
+	if path[len(path)-1].block.Type == "monitor" {
+		return "A monitor is told which servers to watch: name them, as in [server.NAME]."
+	}
+	return "Commands would never reach a server. Take one of these references out."
 }
 
 // circle writes out the end of path from target on, and target again.
@@ -75,7 +86,7 @@ func bodyReferences(body *hclsyntax.Body) []reference {
 // warnUnused warns of blocks that nothing refers to.
 func (l *loader) warnUnused() {
 	for _, n := range l.blocks.nodes {
-		if !n.used {
+		if !n.used && !l.watchesRouted(n) {
 			l.warn(n.block.DefRange(), fmt.Sprintf("%s is not used", title(n.block)), fmt.Sprintf("Nothing refers to %s.", n))
 		}
 	}

@@ -133,7 +133,7 @@ type piece struct {
 	start hcl.Pos
 }
 
-var topLevelBlock = regexp.MustCompile(`(?m)^(?:server|accounts|listener|pipeline|process|telemetry)[ \t]*["{A-Za-z]`)
+var topLevelBlock = regexp.MustCompile(`(?m)^(?:server|monitor|accounts|listener|pipeline|process|telemetry)[ \t]*["{A-Za-z]`)
 
 // pieces cuts src before every line that looks like the start of a top-level block, so that a brace or quote
 // missing in one block does not reach the next.

@@ -40,10 +40,11 @@ func referableOf(block string) (referable, bool) {
 	return referable{}, false
 }
 
+// referableBlocks are the types of blocks that others refer to: to monitors only by their parts.
 func referableBlocks() []string {
-	all := make([]string, len(referables))
-	for i, r := range referables {
-		all[i] = r.block
+	all := []string{"monitor"}
+	for _, r := range referables {
+		all = append(all, r.block)
 	}
 	return all
 }
@@ -51,6 +52,7 @@ func referableBlocks() []string {
 // A reference is a name like server.db1 in an expression.
 type reference struct {
 	block, name string // name is "" where only the block's type is named
+	part        string // what follows the name, as an attribute
 	longer      bool   // something follows the name
 	at          hcl.Range
 }
@@ -85,6 +87,11 @@ func references(expr hclsyntax.Expression) []reference {
 				}
 			}
 			r.longer = len(t) > 2
+			if r.longer {
+				if step, ok := t[2].(hcl.TraverseAttr); ok {
+					r.part = step.Name
+				}
+			}
 		}
 		all = append(all, r)
 	}
@@ -105,11 +112,7 @@ func (l *loader) resolve(expr hclsyntax.Expression) (_ *hcl.EvalContext, ok bool
 			ok = false
 			continue
 		}
-		kind, _ := referableOf(r.block)
-		value := cty.UnknownVal(kind.capsule)
-		if n := l.nodes[r.block][r.name]; n != nil && n.value != nil {
-			value = cty.CapsuleVal(kind.capsule, n.value)
-		}
+		value := l.referred(r)
 		if objects[r.block] == nil {
 			objects[r.block] = make(map[string]cty.Value)
 		}
@@ -122,12 +125,24 @@ func (l *loader) resolve(expr hclsyntax.Expression) (_ *hcl.EvalContext, ok bool
 	return &hcl.EvalContext{Variables: variables, Functions: l.functions}, ok
 }
 
+// referred is the value of a reference, unknown where what it names could not be built.
+func (l *loader) referred(r reference) cty.Value {
+	n := l.nodes[r.block][r.name]
+	if r.block == "monitor" {
+		return monitorValue(n)
+	}
+	kind, _ := referableOf(r.block)
+	if n == nil || n.value == nil {
+		return cty.UnknownVal(kind.capsule)
+	}
+	return cty.CapsuleVal(kind.capsule, n.value)
+}
+
 // checkReference reports a reference that names nothing.
 func (l *loader) checkReference(r reference) bool {
 	known := l.nodes[r.block]
-	_, isBlock := referableOf(r.block)
 	switch {
-	case !isBlock:
+	case !slices.Contains(referableBlocks(), r.block):
 		likely := nearest(r.block, referableBlocks())
 		if likely != "" && r.name != "" {
 			likely = qualified(likely, r.name)
@@ -150,6 +165,8 @@ func (l *loader) checkReference(r reference) bool {
 		}
 		l.report(r.at, fmt.Sprintf("unknown reference %s", r),
 			suggestion(likely, "Known are", l.qualifiedNames(r.block)))
+	case r.block == "monitor":
+		return l.checkMonitorPart(r)
 	case r.longer:
 		l.report(r.at, fmt.Sprintf("%s has no parts", r), fmt.Sprintf("Write %s alone.", r))
 	default:

@@ -11,8 +11,11 @@ import (
 // BuildInfo is the name of the figure that says what the program was built from, which who serves the metrics adds.
 const BuildInfo = "weir_build_info"
 
-// stepLabels are those of what steps expose.
-var stepLabels = []string{"pipeline", "step"}
+// stepLabels are those of what steps expose, monitorLabels of what monitors do.
+var (
+	stepLabels    = []string{"pipeline", "step"}
+	monitorLabels = []string{"monitor"}
+)
 
 var metricName = regexp.MustCompile(`^weir_[a-z0-9_]*[a-z0-9]$`)
 
@@ -25,10 +28,32 @@ func (p *Process) Expose(m Metric) {
 
 // labels are those of the figure's family.
 func (m *stepMetric) labels() []string {
-	if m.pipeline == "" {
+	switch {
+	case m.monitor != "":
+		return monitorLabels
+	case m.pipeline == "":
 		return nil
 	}
 	return stepLabels
+}
+
+// values are those of the labels.
+func (m *stepMetric) values() []string {
+	switch {
+	case m.monitor != "":
+		return []string{m.monitor}
+	case m.pipeline == "":
+		return nil
+	}
+	return []string{m.pipeline, m.step}
+}
+
+// where names what exposed it.
+func (m *stepMetric) where() string {
+	if m.monitor != "" {
+		return "monitor " + m.monitor
+	}
+	return fmt.Sprintf("pipeline %s, %s", m.pipeline, m.step)
 }
 
 // checkMetrics reports steps that expose what cannot go together: nobody who asks for one name is to be told two
@@ -44,7 +69,7 @@ func (p *Process) checkMetrics() error {
 	var errs []error
 	for i, m := range p.metrics {
 		bad := func(format string, args ...any) {
-			errs = append(errs, fmt.Errorf("pipeline %s, %s: metric %s: %s", m.pipeline, m.step, m.Name, fmt.Sprintf(format, args...)))
+			errs = append(errs, fmt.Errorf("%s: metric %s: %s", m.where(), m.Name, fmt.Sprintf(format, args...)))
 		}
 		switch {
 		case !metricName.MatchString(m.Name):
@@ -59,10 +84,10 @@ func (p *Process) checkMetrics() error {
 		for _, other := range p.metrics[:i] {
 			switch {
 			case other.Name != m.Name:
-			case other.pipeline == m.pipeline && other.step == m.step:
+			case other.where() == m.where():
 				bad("it is exposed twice")
-			case other.Help != m.Help || other.Counter != m.Counter:
-				bad("pipeline %s, %s exposes another of that name", other.pipeline, other.step)
+			case other.Help != m.Help || other.Counter != m.Counter || len(other.labels()) != len(m.labels()):
+				bad("%s exposes another of that name", other.where())
 			}
 		}
 	}
@@ -85,10 +110,6 @@ func (p *Process) putExposed(f *families) {
 			one = f.add(kind, m.Name, m.Help, m.labels()...)
 			by[m.Name] = one
 		}
-		if len(one.Labels) == 0 {
-			one.put(m.Read())
-		} else {
-			one.put(m.Read(), m.pipeline, m.step)
-		}
+		one.put(m.Read(), m.values()...)
 	}
 }

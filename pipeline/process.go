@@ -58,6 +58,7 @@ type Process struct {
 type stepMetric struct {
 	Metric
 	pipeline, step string
+	monitor        string // where a monitor exposed it: pipeline and step are empty
 }
 
 // A Page is a JSON document on the metrics address.

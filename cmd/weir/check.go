@@ -7,12 +7,13 @@ import (
 
 	"github.com/weirproxy/weir/filters"
 	"github.com/weirproxy/weir/hcl"
+	"github.com/weirproxy/weir/monitors"
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/routers"
 )
 
 // kinds are all kinds of steps there are.
-var kinds = hcl.Kinds{Filters: filters.All, Routers: routers.All}
+var kinds = hcl.Kinds{Filters: filters.All, Routers: routers.All, Monitors: monitors.All}
 
 // check prints what is wrong with the file at path.
 func check(path string, stdout, stderr io.Writer) int {
