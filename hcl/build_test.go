@@ -185,8 +185,8 @@ pipeline "app" {
 				servers = append(servers, s.Config)
 			}
 			want := []pipeline.ServerConfig{
-				{Name: "db1", Address: "127.0.0.1:3306", Weight: 1, ConnectTimeout: 10 * time.Second},
-				{Name: "db2", Address: "127.0.0.1:3307", Weight: 3, ConnectTimeout: time.Second},
+				{Name: "db1", Address: "127.0.0.1:3306", Weight: 1, Rank: 1, ConnectTimeout: 10 * time.Second},
+				{Name: "db2", Address: "127.0.0.1:3307", Weight: 3, Rank: 1, ConnectTimeout: time.Second},
 			}
 			if diff := cmp.Diff(want, servers); diff != "" {
 				t.Errorf("servers (- want, + got):\n%s", diff)

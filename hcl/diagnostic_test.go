@@ -38,7 +38,7 @@ pipeline "app" {
 	const want = `dir/test.hcl:2:3: unknown setting "adress" in server "db1"
   2 |   adress = "127.0.0.1:3306"
     |   ^^^^^^
-  Did you mean "address"? Its settings are: address, connect_timeout, weight.
+  Did you mean "address"? Its settings are: address, connect_timeout, rank, weight.
 
 dir/test.hcl:3:12: "weight" must be a whole number, not a string
   3 |   weight = "2"

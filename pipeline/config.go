@@ -10,12 +10,15 @@ type ServerConfig struct {
 	// Weight is the server's share of connections among its peers: a server of weight 2 gets twice those of
 	// one of weight 1. At least 1.
 	Weight int `hcl:"weight,optional"`
+	// Rank orders the server among its peers: those of a higher rank are used only where none of a lower one can be.
+	// At least 1.
+	Rank int `hcl:"rank,optional"`
 	// ConnectTimeout bounds connecting and logging in.
 	ConnectTimeout time.Duration `hcl:"connect_timeout,optional"`
 }
 
 // ServerDefaults are the settings of a server block that names only its address.
-var ServerDefaults = ServerConfig{Weight: 1, ConnectTimeout: 10 * time.Second}
+var ServerDefaults = ServerConfig{Weight: 1, Rank: 1, ConnectTimeout: 10 * time.Second}
 
 // AccountsConfig is an accounts block: who may log in.
 type AccountsConfig struct {

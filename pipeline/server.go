@@ -37,6 +37,9 @@ func NewServer(c ServerConfig) (*Server, error) {
 	if c.Weight < 1 {
 		errs = append(errs, Invalid("weight", errors.New("a weight is at least 1")))
 	}
+	if c.Rank < 1 {
+		errs = append(errs, Invalid("rank", errors.New("a rank is at least 1")))
+	}
 	if c.ConnectTimeout <= 0 {
 		errs = append(errs, Invalid("connect_timeout", errors.New("a timeout is longer than 0")))
 	}

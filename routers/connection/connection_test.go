@@ -27,7 +27,9 @@ func target(servers []*pipeline.Server) pipeline.Target {
 func TestRouter(t *testing.T) { pipelinetest.TestRouter(t, target) }
 
 func TestSettings(t *testing.T) {
-	one, err := pipeline.NewServer(pipeline.ServerConfig{Name: "db1", Address: "127.0.0.1:1", Weight: 1, ConnectTimeout: 1})
+	c := pipeline.ServerDefaults
+	c.Name, c.Address = "db1", "127.0.0.1:1"
+	one, err := pipeline.NewServer(c)
 	if err != nil {
 		t.Fatal(err)
 	}

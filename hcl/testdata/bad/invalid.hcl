@@ -1,5 +1,7 @@
 server "db1" {
   address = "127.0.0.1:3306"
+  weight  = 0 # ERROR: weight: a weight is at least 1
+  rank    = 0 # ERROR: rank: a rank is at least 1
 }
 
 accounts "main" {

@@ -11,6 +11,7 @@ process {
 server "db1" {
   address         = "127.0.0.1:3306"
   weight          = 2
+  rank            = 2
   connect_timeout = "500ms"
 }
 
