@@ -36,6 +36,15 @@ func NewCommand(com byte, rest []byte, caps protocol.Capability) *Command {
 	return &Command{Data: protocol.AppendPacket(nil, 0, payload), caps: caps}
 }
 
+// NewQuery makes a COM_QUERY of a statement, without query attributes.
+func NewQuery(text string, caps protocol.Capability) *Command {
+	var rest []byte
+	if caps.Has(protocol.ClientQueryAttributes) {
+		rest = append(rest, 0, 1) // no attributes, in one set
+	}
+	return NewCommand(protocol.ComQuery, append(rest, text...), caps)
+}
+
 // Com returns the command's code, protocol.ComQuery for one.
 func (c *Command) Com() byte {
 	if len(c.Data) <= protocol.HeaderSize {

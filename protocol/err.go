@@ -15,6 +15,7 @@ const (
 	ErNoSuchThread         uint16 = 1094 // HY000
 	ErUnknown              uint16 = 1105 // HY000
 	ErNetPacketsOutOfOrder uint16 = 1156 // 08S01
+	ErUnknownStmtHandler   uint16 = 1243 // HY000
 	ErConnectionKilled     uint16 = 1927 // 70100, MariaDB only
 	CrConnHostError        uint16 = 2003 // HY000
 	CrServerLost           uint16 = 2013 // HY000
