@@ -80,7 +80,11 @@ func (s *Session) reopen() error {
 	if err != nil {
 		return noChain(err)
 	}
-	return s.attachLinks()
+	if err := s.attachLinks(); err != nil {
+		return err
+	}
+	s.obeyCutter()
+	return nil
 }
 
 // open opens the chain. It blocks.
@@ -88,6 +92,7 @@ func (s *Session) open() (err error) {
 	defer s.recovered(&err)
 	s.prepared = Prepared{textless: true}
 	s.life++
+	s.cutter, s.leaving = nil, nil
 	chain, err := s.listener.Config.Pipeline.Open(s)
 	s.chain = chain
 	return err

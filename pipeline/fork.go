@@ -174,6 +174,7 @@ func (b *Branch) opened(err error) {
 		return
 	}
 	b.state = branchServing
+	s.obeyCutter()
 	b.Wake()
 }
 

@@ -48,6 +48,9 @@ func (b *Branch) serveAll() (err error) {
 		if s.cancelled != nil {
 			return s.cancelled
 		}
+		if s.leaving != nil && s.atRest() {
+			return s.leaving
+		}
 		if s.linkSpoke {
 			if err := s.idleInput(); err != nil {
 				return err

@@ -73,6 +73,7 @@ const (
 	endClientGone                   // the client hung up, or took no reply
 	endServerLost
 	endShutdown // Weir is stopping
+	endCut      // a router had it end: its server's role has changed, or it drains
 	endPanic
 	endOther
 	numEnds = iota
@@ -80,7 +81,7 @@ const (
 
 var endNames = [numEnds]string{
 	endQuit: "quit", endClientGone: "client_gone", endServerLost: "server_lost", endShutdown: "shutdown",
-	endPanic: "panic", endOther: "other",
+	endCut: "cut", endPanic: "panic", endOther: "other",
 }
 
 // endOf sorts what ended a session.
@@ -96,6 +97,8 @@ func endOf(err error) sessionEnd {
 		return endServerLost
 	case errors.Is(err, errDraining):
 		return endShutdown
+	case errors.As(err, new(*cut)):
+		return endCut
 	}
 	return endOther
 }

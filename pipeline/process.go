@@ -322,6 +322,7 @@ func (p *Process) adopt(s *Session, fd int, early, first []byte) bool {
 			s.client.have = copy(s.client.in, early)
 		}
 		s.client.out = append(w.Small()[:0], first...)
+		s.obeyCutter()
 		w.Go(s)
 	})
 	if !posted {

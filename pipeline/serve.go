@@ -43,6 +43,9 @@ func (s *Session) serveAll() (err error) {
 		if s.draining {
 			return errDraining
 		}
+		if s.leaving != nil && s.atRest() {
+			return s.leaving
+		}
 		if s.linkSpoke {
 			if err := s.idleInput(); err != nil {
 				return err
@@ -227,7 +230,7 @@ func (s *Session) finish(err error) {
 	case errors.Is(err, loop.ErrPanic): // has been logged
 	case errors.Is(err, errQuit), errors.Is(err, errClientGone) && errors.Is(err, io.EOF):
 		s.Log().Debug("session ended", "reason", err)
-	case errors.Is(err, errDraining):
+	case errors.Is(err, errDraining), errors.As(err, new(*cut)):
 		s.Log().Info("session ended", "reason", err)
 	default:
 		s.Log().Warn("session ended", "error", err)

@@ -24,6 +24,7 @@ type Session struct {
 	caps      protocol.Capability // what client and servers agreed on
 	linkSpoke bool                // a server may have something to say, or have closed
 	draining  bool                // to end before the next command
+	leaving   error               // why it is to end before the next command outside a transaction
 	ended     bool
 	opening   bool // the chain is being closed and opened on another goroutine
 	counted   bool // in listener.clients
@@ -60,6 +61,7 @@ type Session struct {
 	carried  []*Link
 	branch   *Branch   // the session is this branch's, and has no client
 	branches []*Branch // forked of this session; those that have ended are forgotten at the next Fork
+	cutter   *Cutter   // of the chain, where it has one
 	closers  []func()
 	cancel   context.CancelFunc
 	home     *worker
