@@ -104,14 +104,14 @@ func TestExposedNamesAreChecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &Process{}
-			p.metrics = []stepMetric{{tt.first, "app", "filter tee"}, {tt.second, "app", "filter tee 2"}}
+			p.metrics = []stepMetric{{Metric: tt.first, pipeline: "app", step: "filter tee"}, {Metric: tt.second, pipeline: "app", step: "filter tee 2"}}
 			err := p.checkMetrics()
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
 	}
-	p := &Process{metrics: []stepMetric{{good, "app", "filter tee"}, {good, "app", "filter tee"}}}
+	p := &Process{metrics: []stepMetric{{Metric: good, pipeline: "app", step: "filter tee"}, {Metric: good, pipeline: "app", step: "filter tee"}}}
 	if err := p.checkMetrics(); err == nil || !strings.Contains(err.Error(), "exposed twice") {
 		t.Errorf("the same twice: %v", err)
 	}
