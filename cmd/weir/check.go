@@ -15,9 +15,11 @@ import (
 // kinds are all kinds of steps there are.
 var kinds = hcl.Kinds{Filters: filters.All, Routers: routers.All, Monitors: monitors.All}
 
+// silent is for files that are not run.
+func silent(pipeline.LogConfig) *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // check prints what is wrong with the file at path.
 func check(path string, stdout, stderr io.Writer) int {
-	silent := func(pipeline.LogConfig) *slog.Logger { return slog.New(slog.DiscardHandler) }
 	_, diags := hcl.Load(path, kinds, silent)
 	if err := diags.Print(stderr); err != nil || diags.HasErrors() {
 		return 1

@@ -13,12 +13,18 @@ Usage:
 
 	weir run FILE      run what the configuration file describes, until SIGTERM or SIGINT
 	weir check FILE    report every mistake in the configuration file, and run nothing
+	weir explain [FLAGS] FILE STATEMENT
+	                   say what each step would do with the statement, and send nothing
+	weir servers       print what a running weir knows of its servers
+	weir server drain|resume NAME, weir server maintenance on|off NAME
+	                   have a running weir use a server less, or as before
 	weir verify-log [-key-file FILE] FILE...
 	                   find what is missing or changed in query logs with integrity, oldest file first
 	weir version       print what this program was built from
 	weir help          print this text
 
-Exit status: 0 done, 1 the file has mistakes or could not be run, 2 wrong usage.
+The flag --help of explain, servers, server and verify-log says what flags they have.
+Exit status: 0 done, 1 it could not be done, or the file has mistakes, 2 wrong usage.
 `
 
 func main() { os.Exit(weir(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -37,6 +43,12 @@ func weir(args []string, stdout, stderr io.Writer) int {
 	case verb == "run", verb == "check":
 		fmt.Fprintf(stderr, "weir %s takes one file.\n\n%s", verb, usage)
 		return 2
+	case verb == "explain":
+		return explain(args[1:], stdout, stderr)
+	case verb == "servers":
+		return servers(args[1:], stdout, stderr)
+	case verb == "server":
+		return server(args[1:], stdout, stderr)
 	case verb == "verify-log":
 		return verifyLog(args[1:], stdout, stderr)
 	case verb == "version", verb == "-version", verb == "--version":

@@ -47,7 +47,7 @@ func run(path string, stderr io.Writer) int {
 	go reopenAt(ctx, reopen, process)
 	stopTraces, err := startTraces(process)
 	if err == nil {
-		err = runWithMetrics(ctx, process)
+		err = runWithControl(ctx, process)
 		stopTraces()
 	}
 	queue.close()

@@ -57,7 +57,7 @@ func (r *result) why() string {
 		case s.rule.dryRun && r.changed:
 			does = fmt.Sprintf("matches, and without dry_run would make it %s", s.after)
 		}
-		each = append(each, s.rule.name+" "+does)
+		each = append(each, fmt.Sprintf("%q %s", s.rule.name, does))
 	}
 	if len(each) == 0 {
 		return "no rule matches"

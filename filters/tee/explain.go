@@ -34,7 +34,7 @@ func (f *Filter) Explain(s *pipeline.Session, c *pipeline.Command) (pipeline.Ste
 	if f.config.Sample < 1 {
 		step.Does += fmt.Sprintf(", in %s %% of the sessions", strconv.FormatFloat(100*f.config.Sample, 'g', 4, 64))
 	}
-	step.Why = "it is selected"
+	step.Why = "session and statement are selected"
 	if why := f.selection.WhyNot(s, text); why != "" {
 		step.Why = why + ", but what is copied may depend on what it sets"
 	}
