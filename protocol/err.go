@@ -8,18 +8,21 @@ import (
 // Error codes Weir itself sends or looks for, by the names of
 // https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html; CR codes are client ones.
 const (
-	ErConCount             uint16 = 1040 // 08004
-	ErHandshake            uint16 = 1043 // 08S01
-	ErAccessDenied         uint16 = 1045 // 28000
-	ErServerShutdown       uint16 = 1053 // 08S01
-	ErNoSuchThread         uint16 = 1094 // HY000
-	ErUnknown              uint16 = 1105 // HY000
-	ErNetPacketsOutOfOrder uint16 = 1156 // 08S01
-	ErUnknownStmtHandler   uint16 = 1243 // HY000
-	ErConnectionKilled     uint16 = 1927 // 70100, MariaDB only
-	CrConnHostError        uint16 = 2003 // HY000
-	CrServerLost           uint16 = 2013 // HY000
-	CrMalformedPacket      uint16 = 2027 // HY000
+	ErConCount                uint16 = 1040 // 08004
+	ErHandshake               uint16 = 1043 // 08S01
+	ErAccessDenied            uint16 = 1045 // 28000
+	ErUnknownCom              uint16 = 1047 // 08S01
+	ErServerShutdown          uint16 = 1053 // 08S01
+	ErNormalShutdown          uint16 = 1077 // 00000
+	ErNoSuchThread            uint16 = 1094 // HY000
+	ErUnknown                 uint16 = 1105 // HY000
+	ErNetPacketsOutOfOrder    uint16 = 1156 // 08S01
+	ErUnknownStmtHandler      uint16 = 1243 // HY000
+	ErOptionPreventsStatement uint16 = 1290 // HY000
+	ErConnectionKilled        uint16 = 1927 // 70100, MariaDB only
+	CrConnHostError           uint16 = 2003 // HY000
+	CrServerLost              uint16 = 2013 // HY000
+	CrMalformedPacket         uint16 = 2027 // HY000
 )
 
 // SQLError is an ERR packet. https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_err_packet.html
