@@ -81,6 +81,7 @@ func (p *Process) putListeners(f *families) {
 }
 
 func (p *Process) putServers(f *families, stocks []*stock) {
+	p.putStates(f)
 	info := f.add(Gauge, "weir_server_info", "1, with where the server is and what it says it is.",
 		"server", "address", "db_system_name", "version")
 	connections := f.add(Gauge, "weir_server_connections", "Sessions' connections to the server, those being made included.", "server")

@@ -74,11 +74,16 @@ func (p *Process) Unready(ctx context.Context) (reasons []string) {
 
 // anyReachable reports whether the last attempt to reach one of the servers has succeeded. Servers that have not been
 // tried, or not lately, are tried where no other can be reached: not each time, since servers shut those out who
-// connect often and do not log in.
+// connect often and do not log in. Of servers that somebody watches, and that an operator has taken out of service, it is
+// known without.
 func anyReachable(ctx context.Context, servers []*Server) bool {
 	var trying []*probe
 	for _, srv := range servers {
+		st := srv.State()
 		switch failed := srv.failed.Load(); {
+		case !st.Takes():
+		case st.Monitored:
+			return true
 		case failed == 0 && srv.greeting.Load() != nil:
 			return true
 		case failed == 0 || !srv.Suspect():

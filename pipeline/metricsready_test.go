@@ -30,6 +30,15 @@ func TestReadiness(t *testing.T) {
 		}
 		return srv
 	}
+	watched := func(srv *Server, st ServerState) *Server {
+		st.Monitored = true
+		srv.SetState(st)
+		return srv
+	}
+	retired := func(srv *Server, v Service) *Server {
+		srv.SetService(v)
+		return srv
+	}
 	const nowhere, lately, before = "127.0.0.1:1", suspectFor / 2, 2 * suspectFor
 	none := []string{"pipeline app: none of its servers could be reached"}
 	for name, tt := range map[string]struct {
@@ -43,6 +52,10 @@ func TestReadiness(t *testing.T) {
 		"down a while ago, down":    {listing{server(nowhere, before)}, none, 0},
 		"down lately":               {listing{server(up.Addr, lately)}, none, 0},
 		"one down lately, other up": {listing{server(nowhere, lately), server(up.Addr, 0)}, nil, 1},
+		"watched, down":             {listing{watched(server(up.Addr, 0), ServerState{})}, none, 0},
+		"watched, up":               {listing{watched(server(nowhere, lately), ServerState{Up: true})}, nil, 0},
+		"in maintenance":            {listing{retired(server(up.Addr, 0), InMaintenance)}, none, 0},
+		"one drains, other up":      {listing{retired(server(up.Addr, 0), Draining), server(up.Addr, 0)}, nil, 1},
 		"does not say":              {nil, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,7 @@ type Server struct {
 
 // NewServer checks a server block. The mistakes in its settings are Invalid errors, joined.
 func NewServer(c ServerConfig) (*Server, error) {
-	srv := &Server{Config: c, network: "tcp"}
+	srv := &Server{Config: c, network: "tcp", watch: serverWatch{doubts: make(chan struct{}, 1)}}
 	var errs []error
 	if strings.HasPrefix(c.Address, "/") {
 		srv.network = "unix"
@@ -102,6 +102,7 @@ func (srv *Server) dial(ctx context.Context) (*packets, *protocol.Greeting, erro
 	conn, g, err := srv.reach(ctx)
 	if err != nil {
 		srv.failed.Store(time.Now().UnixNano())
+		srv.Doubt()
 		srv.counts.fail(err, connectUnreachable)
 		return nil, nil, &ServerError{srv, err}
 	}

@@ -64,6 +64,8 @@ type ServerState struct {
 	// Reason says in words why the server is not used as it could be: access denied, broken replication. Empty: nothing
 	// is wrong.
 	Reason string
+	// Problem is Reason in one word.
+	Problem Problem
 	// Since is when Up, Role or Service last changed.
 	Since time.Time
 }
@@ -77,6 +79,7 @@ type serverWatch struct {
 	mu      sync.Mutex
 	service Service // outlives what monitors say
 	waiting []chan<- struct{}
+	doubts  chan struct{} // has room for one
 }
 
 var unmonitored = &ServerState{Up: true, Lag: UnknownLag}
@@ -124,6 +127,19 @@ func (srv *Server) setState(st ServerState) {
 		}
 	}
 }
+
+// Doubt tells the server's monitor, where it has one, that a session could not reach the server or has lost it, so that it
+// looks at once. Any goroutine may call it, workers too.
+func (srv *Server) Doubt() {
+	select {
+	case srv.watch.doubts <- struct{}{}:
+	default: // nobody has looked since the last doubt
+	}
+}
+
+// Doubts gets a value where there is reason to look at the server at once. It is for the server's monitor, and of no use
+// to several.
+func (srv *Server) Doubts() <-chan struct{} { return srv.watch.doubts }
 
 // WatchStates has changed get a value after each change of the state of any of servers, but for those that come while
 // one is in it: it must have room for one. stop ends that. Any goroutine may call it.
