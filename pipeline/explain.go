@@ -79,9 +79,9 @@ func (sel *Selection) WhyNot(s *Session, text []byte) string {
 	case !sel.Session(s):
 		one := Selection{users: sel.users}
 		if !one.Session(s) {
-			return fmt.Sprintf("the setting user has no %q, only %s", s.user, strings.Join(sel.users, ", "))
+			return fmt.Sprintf("the setting user names %s, not %s", strings.Join(sel.users, ", "), s.user)
 		}
-		return fmt.Sprintf("the setting source has nothing that %s is part of", s.from.host())
+		return fmt.Sprintf("the setting source does not cover %s", s.from.host())
 	case sel.match != nil && !sel.match.Match(text):
 		return "the setting match does not match the statement"
 	case sel.exclude != nil && sel.exclude.Match(text):

@@ -170,7 +170,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 	for _, defaults := range []any{
 		pipeline.ServerDefaults, pipeline.UserDefaults, pipeline.ListenerDefaults, pipeline.ProcessDefaults, pipeline.LogDefaults,
 		pipeline.MetricsConfig{},
-		pipeline.TracesDefaults,
+		pipeline.TracesDefaults, pipeline.ControlDefaults,
 	} {
 		v := reflect.ValueOf(defaults)
 		for i := range v.NumField() {
