@@ -16,8 +16,11 @@ import (
 	"github.com/weirproxy/weir/routers/connection"
 )
 
+// target is a router with its default settings, whose servers' states nobody changes.
 func target(servers []*pipeline.Server) pipeline.Target {
-	t, err := connection.New(connection.Config{Servers: servers}, pipeline.Env{})
+	c := connection.Defaults
+	c.Servers = servers
+	t, err := connection.New(c, pipeline.Env{OnStart: func(func() error) {}, OnStop: func(func()) {}})
 	if err != nil {
 		panic(err)
 	}
@@ -33,9 +36,23 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, servers := range map[string][]*pipeline.Server{"no server": nil, "a server twice": {one, one}} {
-		_, err := connection.New(connection.Config{Servers: servers}, pipeline.Env{})
-		if invalid := (*pipeline.InvalidError)(nil); !errors.As(err, &invalid) || invalid.Setting != "servers" {
+	for name, tt := range map[string]struct {
+		change  func(c *connection.Config)
+		setting string
+	}{
+		"no server":         {func(c *connection.Config) { c.Servers = nil }, "servers"},
+		"a server twice":    {func(c *connection.Config) { c.Servers = []*pipeline.Server{one, one} }, "servers"},
+		"no role":           {func(c *connection.Config) { c.Roles = nil }, "roles"},
+		"an unknown role":   {func(c *connection.Config) { c.Roles = []string{"master"} }, "roles"},
+		"a role twice":      {func(c *connection.Config) { c.Roles = []string{"any", "any"} }, "roles"},
+		"a negative lag":    {func(c *connection.Config) { c.MaxLag = -1 }, "max_lag"},
+		"an unknown change": {func(c *connection.Config) { c.OnRoleChange = "drop" }, "on_role_change"},
+	} {
+		config := connection.Defaults
+		config.Servers = []*pipeline.Server{one}
+		tt.change(&config)
+		_, err := connection.New(config, pipeline.Env{})
+		if invalid := (*pipeline.InvalidError)(nil); !errors.As(err, &invalid) || invalid.Setting != tt.setting {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
