@@ -1,0 +1,96 @@
+package readwritesplit
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/weirproxy/weir/pipeline"
+)
+
+// A servicePosition is what all sessions of a router have written. Any worker may use it.
+//
+// Its lock is held for as long as it takes to parse or copy some sixty bytes, by a session that has written, and by one
+// that reads for the first time since then; the others see by the version that nothing has changed.
+type servicePosition struct {
+	version  atomic.Uint64
+	mu       sync.Mutex
+	position position
+}
+
+// wrote adds transactions, whose text remains the caller's.
+func (p *servicePosition) wrote(text []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.position.clock++
+	advanced, err := p.position.merge(text)
+	if advanced {
+		p.position.narrow()
+		p.version.Add(1)
+	}
+	return err
+}
+
+// read brings dst up to date, which is of version, and returns the version that it is of now.
+func (p *servicePosition) read(dst *position, version uint64) uint64 {
+	if p.version.Load() == version {
+		return version
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	dst.set(&p.position)
+	return p.version.Load()
+}
+
+// mark is for lost.
+func (p *servicePosition) mark() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.position.clock
+}
+
+// lost takes away what has, a new primary's position that was asked for after mark, does not have. Where a source has
+// grown since mark it is alive and stays as it is. Where one was written to and has not grown, in MariaDB, the new primary
+// counts up through numbers that were lost: what has lacks may be either, and lost returns false. That does not go on
+// for long, since each further write takes it nearer to its old end.
+func (p *servicePosition) lost(mark uint64, has *position) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	gone := func(s *source) bool {
+		known := has.find(&s.origin)
+		return s.grown <= mark && (known == nil || !known.covers(s.runs))
+	}
+	lost := false
+	for i := range p.position.sources {
+		if s := &p.position.sources[i]; gone(s) {
+			if s.told > mark {
+				return false
+			}
+			lost = true
+		}
+	}
+	if lost {
+		p.position.keep(has, gone)
+		p.version.Add(1)
+	}
+	return true
+}
+
+// executed is a server's state with its GTID position parsed.
+type executed struct {
+	state    *pipeline.ServerState
+	position position
+}
+
+// has reports whether the server has executed wanted by what is said in st, its state. The first to ask after a change
+// of the state parses it, for all sessions. A position that is not understood is that of a server that has nothing.
+func (l *load) has(st *pipeline.ServerState, wanted *position) bool {
+	e := l.executed.Load()
+	if e == nil || e.state != st {
+		e = &executed{state: st}
+		if _, err := e.position.merge([]byte(st.GTID)); err != nil {
+			e.position.clear()
+		}
+		l.executed.Store(e)
+	}
+	return e.position.covers(wanted)
+}
