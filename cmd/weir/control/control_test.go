@@ -50,7 +50,7 @@ func listen(t *testing.T, mode string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Stop)
-	b.Client = NewClient(b.Process.Control.Socket)
+	b.Client = NewClient(b.Control.Socket)
 	return b
 }
 
