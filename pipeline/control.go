@@ -19,11 +19,17 @@ type ControlConfig struct {
 // ControlDefaults are the settings of an empty control block.
 var ControlDefaults = ControlConfig{Socket: "/run/weir/weir.sock", SocketMode: "0600"}
 
+// maxSocketPath is what sockaddr_un of unix(7) has room for, less the zero at its end.
+const maxSocketPath = 107
+
 // Check says which settings are wrong: Invalid errors, joined.
 func (c *ControlConfig) Check() error {
 	var errs []error
 	if !filepath.IsAbs(c.Socket) {
 		errs = append(errs, Invalid("socket", fmt.Errorf("%q is not the path of a socket, which begins with a slash", c.Socket)))
+	}
+	if len(c.Socket) > maxSocketPath {
+		errs = append(errs, Invalid("socket", fmt.Errorf("it has %d bytes, and the path of a socket has at most %d", len(c.Socket), maxSocketPath)))
 	}
 	if _, err := socketMode(c.SocketMode); err != nil {
 		errs = append(errs, Invalid("socket_mode", err))

@@ -91,8 +91,8 @@ func TestAddressInUse(t *testing.T) {
 	}{
 		"a live socket":          {onSocket(path, 0o600), []string{path, "another process listens"}},
 		"another sort of socket": {onSocket(datagrams, 0o600), []string{datagrams, "may be in use"}},
-		"a file":                 {onSocket(file, 0o600), []string{file, "address already in use"}},
-		"no folder":              {onSocket(filepath.Join(dir, "no", "app.sock"), 0o600), []string{dir, "no such file"}},
+		"a file":                 {onSocket(file, 0o600), []string{file, "is no socket"}},
+		"no folder":              {onSocket(filepath.Join(dir, "no", "app.sock"), 0o600), []string{dir, "there is no folder"}},
 		"a port": {
 			func(c *pipeline.ListenerConfig) { c.Address = tcp.Addr().String() },
 			[]string{tcp.Addr().String(), "address already in use"},

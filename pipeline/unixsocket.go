@@ -2,10 +2,12 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline/loop"
@@ -15,7 +17,11 @@ import (
 // is what a process left that was killed. One that does not answer, or is not ours to connect to, has its owner. At no
 // time does the socket have more permissions than mode.
 func ListenUnix(path string, mode fs.FileMode) (net.Listener, error) {
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("%s is there already, and is no socket", path)
+	}
+	if err == nil {
 		c, err := net.DialTimeout("unix", path, time.Second)
 		if err == nil {
 			_ = c.Close()
@@ -30,6 +36,9 @@ func ListenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	}
 	config := net.ListenConfig{Control: loop.WithMode(mode)}
 	nl, err := config.Listen(context.Background(), "unix", path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: there is no folder %s to make the socket in", path, filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -211,6 +211,16 @@ func TestSocketThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Stop()
+	if err := os.WriteFile(stale, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(b.Process); err == nil || !strings.Contains(err.Error(), stale+" is there already, and is no socket") {
+		t.Errorf("a file: %v", err)
+	}
+	b.Control.Socket = filepath.Join(stale+"s", "s")
+	if _, err := Listen(b.Process); err == nil || !strings.Contains(err.Error(), "there is no folder "+stale+"s") {
+		t.Errorf("no folder: %v", err)
+	}
 }
 
 // TestNobodyThere checks that errors say what to do.
