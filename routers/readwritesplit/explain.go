@@ -1,0 +1,20 @@
+package readwritesplit
+
+import (
+	"github.com/weirproxy/weir/pipeline"
+)
+
+// explain says where c would go if it were the first of a session, in autocommit.
+func explain(p *policy, s *pipeline.Session, c *pipeline.Command) pipeline.Step {
+	sit := newSituation(s)
+	st := s.Statement(c)
+	d := p.decide(c, st, c.Flags(), &sit)
+	step := pipeline.Step{Step: "router readwritesplit", Does: d.target.String(), Why: d.why}
+	switch {
+	case d.target == toServer:
+		step.Does += " " + d.server
+	case d.target == toReplica && p.primaryReads:
+		step.Does += " or primary"
+	}
+	return step
+}

@@ -1,0 +1,334 @@
+package readwritesplit
+
+import (
+	"strings"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
+)
+
+// A situation is what a decision depends on beside the statement: the state of one session, as its servers have told
+// it. It is kept by value, and not copied once it is in use.
+type situation struct {
+	session *pipeline.Session // nil in tests, where mode is how texts read
+	mode    sqlscan.Mode
+
+	open       bool // a transaction is
+	readOnly   bool // it, to the server's own word
+	elsewhere  bool // it is not on the primary
+	lastBeside bool // what toLast means is not the primary
+	manual     bool // autocommit is off: the next statement opens a transaction
+	next       bool // SET TRANSACTION waits for the next one, on the primary
+
+	serializable bool // transactions are
+	bonds        bonds
+	locks        int // by GET_LOCK
+	handlers     int
+	variables    variables
+	temporary    temporaryTables
+	texts        textStatements
+	hints        *hintStack
+	prepared     preparedHints
+	noted        noted // what the hints say of the command that was last decided
+}
+
+// bonds are what keeps a session with the primary.
+type bonds uint8
+
+const (
+	boundSession  bonds = 1 << iota // it alone knows the session's state
+	boundTables                     // LOCK TABLES
+	boundFlush                      // FLUSH TABLES WITH READ LOCK
+	boundInstance                   // LOCK INSTANCE FOR BACKUP
+	boundBackup                     // BACKUP STAGE, BACKUP LOCK
+	boundXA                         // XA START
+	boundLocks                      // GET_LOCK
+	boundHandlers                   // HANDLER ... OPEN
+)
+
+// variables is where the session's user variables are known.
+type variables uint8
+
+const (
+	variablesEverywhere variables = iota
+	variablesPrimary              // some are to the primary alone
+	variablesLast                 // some are to the server used last, which is none
+)
+
+// newSituation is the situation of a session whose chain has just been opened.
+func newSituation(s *pipeline.Session) situation {
+	sit := situation{session: s}
+	if status := s.Status(); status != 0 { // 0 is that of a session that has not heard of a server yet
+		sit.note(status)
+	}
+	return sit
+}
+
+// reads is how texts read now.
+func (sit *situation) reads() sqlscan.Mode {
+	if sit.session != nil {
+		return sit.session.Mode()
+	}
+	return sit.mode
+}
+
+// note takes over the status flags of the server that a session's transaction would be on.
+func (sit *situation) note(status uint16) {
+	sit.open = status&protocol.StatusInTrans != 0
+	sit.readOnly = status&protocol.StatusInTransReadonly != 0
+	sit.manual = status&protocol.StatusAutocommit == 0
+	sit.elsewhere = sit.open && sit.lastBeside
+}
+
+// inTransaction reports whether a transaction is open.
+func (sit *situation) inTransaction() bool { return sit.open }
+
+// apart reports whether a transaction is open that is not on the primary.
+func (sit *situation) apart() bool { return sit.open && sit.elsewhere }
+
+// lost forgets the transaction: the server it was open on is gone.
+func (sit *situation) lost() { sit.open, sit.readOnly, sit.elsewhere = false, false, false }
+
+// primaryWhy says what keeps even reads with the primary, "" if nothing does.
+func (sit *situation) primaryWhy() string {
+	switch {
+	case sit.open:
+		return "a transaction is open"
+	case sit.manual:
+		return "autocommit is off: it opens a transaction"
+	}
+	return sit.stayWhy()
+}
+
+// stayWhy is primaryWhy but for transactions.
+func (sit *situation) stayWhy() string {
+	switch {
+	case sit.bonds != 0:
+		return boundWhy(sit.bonds)
+	case sit.temporary.any():
+		return "temporary tables are there"
+	case sit.next:
+		return "SET TRANSACTION for the next one was sent there"
+	case sit.serializable:
+		return "transactions are serializable"
+	}
+	return ""
+}
+
+// boundWhy says what binds a session.
+func boundWhy(b bonds) string {
+	switch {
+	case b&(boundTables|boundFlush|boundInstance|boundBackup) != 0:
+		return "locks on tables are held there"
+	case b&boundLocks != 0:
+		return "locks by name are held there"
+	case b&boundXA != 0:
+		return "a distributed transaction is open there"
+	case b&boundHandlers != 0:
+		return "a handler is open there"
+	}
+	return "the session's state is known there alone"
+}
+
+// bound reports whether the session would lose something with its connection to the primary, transactions aside.
+func (sit *situation) bound() bool { return sit.temporary.any() || sit.held(&policy{}) != "" }
+
+// held says what the session would lose with its connection to the primary, "" if nothing: transactions are not meant.
+func (sit *situation) held(p *policy) string {
+	switch {
+	case sit.bonds != 0:
+		return boundWhy(sit.bonds)
+	case p.strictTemporary && sit.temporary.any():
+		return "temporary tables are there"
+	case sit.variables == variablesPrimary:
+		return "user variables are known there alone"
+	case sit.texts.onPrimary():
+		return "statements are prepared there alone"
+	}
+	return ""
+}
+
+// before is to be called when c is about to be sent as d says.
+func (sit *situation) before(c *pipeline.Command, _ *pipeline.Statement, d decision) {
+	if c.Com() == protocol.ComStmtPrepare {
+		return
+	}
+	sit.noted.apply(sit)
+	switch d.target {
+	case toPrimary:
+		sit.lastBeside = false
+	case toReplica, toServer:
+		sit.lastBeside = true
+	case toAll, toLast, toNone:
+	}
+	if d.commit {
+		sit.lost()
+	}
+	if d.marks == 0 {
+		return
+	}
+	if d.marks&marksBound != 0 {
+		sit.bonds |= boundSession
+	}
+	if d.marks&marksVariables != 0 && sit.variables == variablesEverywhere {
+		sit.variables = variablesPrimary
+	}
+	if d.marks&marksVariablesLast != 0 {
+		sit.variables = variablesLast
+		if !sit.lastBeside {
+			sit.variables = variablesPrimary
+		}
+	}
+	sit.next = sit.next || d.marks&marksNext != 0
+}
+
+// after is to be called when c has been answered. status is what the last packet of the reply said, of the server that
+// d.target means; where the command went to all, of the one whose reply the client got. failed says that it was an
+// error, which has none.
+func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decision, status uint16, failed bool) {
+	switch c.Com() {
+	case protocol.ComStmtPrepare:
+		return
+	case protocol.ComChangeUser, protocol.ComResetConnection:
+		if !failed {
+			*sit = situation{session: sit.session, mode: sit.mode}
+			sit.note(status)
+		}
+		return
+	case protocol.ComInitDB:
+		sit.temporary.forgetNames()
+		return
+	}
+	if st != nil {
+		sit.consume(st, d)
+	}
+	if failed {
+		return
+	}
+	sit.follow(st, d, status)
+	if st != nil && st.Class != sqlscan.Read && st.Class != sqlscan.Show && st.Class != sqlscan.Write ||
+		st != nil && st.Effects != 0 {
+		inner, effects, _ := sit.executed(st)
+		sit.learn(c, inner, effects, d)
+	}
+}
+
+// consume has what waited for the next transaction be over, once there was one.
+func (sit *situation) consume(st *pipeline.Statement, d decision) {
+	if !sit.next || d.target != toPrimary || d.marks&marksNext != 0 || st.Class == sqlscan.Begin {
+		return
+	}
+	sit.next = false
+}
+
+// follow follows transactions by a server's status flags.
+func (sit *situation) follow(st *pipeline.Statement, d decision, status uint16) {
+	switch {
+	case d.target == toNone:
+	case d.target != toAll:
+		sit.note(status)
+	default: // it may be from a server that has no part in the transaction
+		manual := status&protocol.StatusAutocommit == 0
+		if sit.manual && !manual && st != nil && st.Effects&sqlscan.ImplicitCommit != 0 {
+			sit.lost()
+		}
+		sit.manual = manual
+	}
+}
+
+// learn keeps up with what a statement that has been carried out, other than a plain read or write, makes of the session.
+func (sit *situation) learn(c *pipeline.Command, st *pipeline.Statement, effects sqlscan.Effects, d decision) {
+	if effects&sqlscan.LockFunction != 0 {
+		sit.learnLocks(st.Canonical)
+	}
+	if effects&sqlscan.Temporary != 0 && d.target != toReplica {
+		sit.temporary.learn(st)
+	}
+	switch st.Class {
+	case sqlscan.Begin:
+		sit.bonds &^= boundTables
+	case sqlscan.Lock:
+		sit.bonds |= lockBond(st.Canonical)
+	case sqlscan.Unlock:
+		sit.bonds &^= unlockBonds(st.Canonical)
+	case sqlscan.Handler:
+		sit.learnHandlers(st.Canonical)
+	case sqlscan.XA:
+		switch st.Operation {
+		case "XA START", "XA BEGIN":
+			sit.bonds |= boundXA
+		case "XA COMMIT", "XA ROLLBACK":
+			sit.bonds &^= boundXA
+		}
+	case sqlscan.Set:
+		if effects&sqlscan.Global == 0 && d.marks&marksNext == 0 {
+			sit.noteIsolation(c, st)
+		}
+	case sqlscan.Use:
+		sit.temporary.forgetNames()
+	case sqlscan.Prepare:
+		sit.texts.prepare(c, st, sit.reads(), d.target != toAll)
+	case sqlscan.Deallocate:
+		sit.texts.deallocate(preparedName(st.Canonical))
+	}
+}
+
+// lockBond is what a locking statement binds by.
+func lockBond(canonical string) bonds {
+	switch {
+	case strings.HasPrefix(canonical, "LOCK INSTANCE"):
+		return boundInstance
+	case strings.HasPrefix(canonical, "LOCK"):
+		return boundTables
+	case strings.HasPrefix(canonical, "BACKUP"):
+		return boundBackup
+	}
+	return boundFlush
+}
+
+// unlockBonds are the bonds that an unlocking statement frees of.
+func unlockBonds(canonical string) bonds {
+	switch {
+	case strings.HasPrefix(canonical, "UNLOCK INSTANCE"):
+		return boundInstance
+	case strings.HasPrefix(canonical, "UNLOCK"):
+		return boundTables | boundFlush
+	}
+	return boundBackup
+}
+
+func (sit *situation) learnHandlers(canonical string) {
+	switch {
+	case strings.Contains(canonical, " OPEN"):
+		sit.handlers++
+	case strings.Contains(canonical, " CLOSE"):
+		sit.handlers--
+	}
+	sit.bonds &^= boundHandlers
+	if sit.handlers > 0 {
+		sit.bonds |= boundHandlers
+	}
+}
+
+// endlessLocks is more locks than a session releases one by one.
+const endlessLocks = 1 << 30
+
+// learnLocks counts locks by name. One that was not got is counted too: who tries and fails stays with the primary until
+// it has released as many, or all.
+func (sit *situation) learnLocks(canonical string) {
+	switch {
+	case containsFold(canonical, "release_all_locks"):
+		sit.locks = 0
+	case containsFold(canonical, "get_lock"):
+		if sit.locks++; strings.Contains(canonical, " FROM ") {
+			sit.locks = endlessLocks // one for each row
+		}
+	case containsFold(canonical, "release_lock") && sit.locks > 0 && sit.locks < endlessLocks:
+		sit.locks--
+	}
+	sit.bonds &^= boundLocks
+	if sit.locks > 0 {
+		sit.bonds |= boundLocks
+	}
+}

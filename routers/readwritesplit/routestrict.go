@@ -1,0 +1,80 @@
+package readwritesplit
+
+import (
+	"strings"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol/sqlscan"
+)
+
+// strict are the marks of what goes to the primary and may leave the session in a state that no other server knows.
+func (p *policy) strict(st *pipeline.Statement) marks {
+	several := st.Statements > 1
+	switch {
+	case several && (p.strictMulti || begins(st.Canonical, sessionWords[:])):
+		return marksBound
+	case !p.strictCalls:
+	case st.Class == sqlscan.Call, st.Class == sqlscan.Compound, st.Class == sqlscan.Execute,
+		several && begins(st.Canonical, callWords[:]):
+		return marksBound
+	}
+	return 0
+}
+
+var (
+	// sessionWords begin the statements whose effect on the session cannot be followed where they are among others.
+	sessionWords = [...]string{
+		"SET ", "USE ", "PREPARE ", "DEALLOCATE ", "DROP PREPARE ", "LOCK ", "FLUSH ", "BACKUP ", "XA ", "HANDLER ",
+		"CREATE TEMPORARY ", "CREATE OR REPLACE TEMPORARY ",
+	}
+	callWords = [...]string{"CALL ", "EXECUTE ", "BEGIN NOT "}
+	// endWords begin the statements that may end a transaction, or begin another.
+	endWords = [...]string{
+		"COMMIT", "ROLLBACK", "BEGIN", "START ", "SET ", "XA ", "LOCK ", "UNLOCK ", "FLUSH ", "CALL ", "EXECUTE ",
+	}
+)
+
+// begins reports whether one of the statements of a canonical text begins with one of the words.
+func begins(canonical string, words []string) bool {
+	for rest := canonical; ; {
+		for _, word := range words {
+			if strings.HasPrefix(rest, word) {
+				return true
+			}
+		}
+		_, after, ok := strings.Cut(rest, ";")
+		if !ok {
+			return false
+		}
+		rest = strings.TrimLeft(after, " ")
+	}
+}
+
+// apart is where a statement goes while a transaction is open elsewhere than on the primary, a read-only one as a rule.
+// All that belongs to it goes there: what it must not do, the server refuses.
+func (p *policy) apart(c *pipeline.Command, st *pipeline.Statement, effects sqlscan.Effects, sit *situation) decision {
+	there := decision{target: toLast, why: whyReadOnly, marks: variableMarks(effects, marksVariablesLast)}
+	if st.Statements > 1 {
+		if begins(st.Canonical, endWords[:]) {
+			return decision{why: "it may end the transaction, and go on", commit: true}
+		}
+		return there
+	}
+	switch st.Class {
+	case sqlscan.Set, sqlscan.Use, sqlscan.Prepare, sqlscan.Deallocate:
+		d := p.sessionStatement(c, st, effects, sit)
+		if d.marks&marksNext != 0 {
+			return there // it is refused within a transaction
+		}
+		return d
+	case sqlscan.Begin:
+		if effects&sqlscan.ReadOnly == 0 {
+			return decision{why: "it begins a transaction", commit: true}
+		}
+	case sqlscan.Lock, sqlscan.Admin:
+		return decision{why: classWhy[st.Class], commit: effects&sqlscan.ImplicitCommit != 0}
+	case sqlscan.Kill:
+		return decision{why: classWhy[sqlscan.Kill]}
+	}
+	return there
+}
