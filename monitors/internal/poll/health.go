@@ -26,17 +26,18 @@ func (h *health) succeeded() {
 	}
 }
 
-// failed notes a poll.
-func (h *health) failed(f failure) {
+// failed notes a poll, and reports whether it is believed.
+func (h *health) failed(f failure) bool {
 	h.good = 0
 	h.bad++
 	if h.condition != unknown && h.bad < h.failures {
-		return
+		return false
 	}
 	h.condition = down
 	if f.answers {
 		h.condition = refusing
 	}
+	return true
 }
 
 // doubtful says that polls fail and nothing has been made of it yet.

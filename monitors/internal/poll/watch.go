@@ -176,15 +176,12 @@ func note[A any](seen *Seen[A], h *health, answer A, f failure) {
 	if f.problem == pipeline.NoProblem {
 		h.succeeded()
 		seen.Answered, seen.Answer = true, answer
-	} else {
-		h.failed(f)
+	} else if h.failed(f) {
+		seen.Problem, seen.Reason = f.problem, f.reason
 	}
 	seen.Up, seen.Refusing = h.condition == up || h.condition == refusing, h.condition == refusing
-	switch {
-	case h.condition == up:
+	if h.condition == up {
 		seen.Problem, seen.Reason = pipeline.NoProblem, ""
-	case f.problem != pipeline.NoProblem && !h.doubtful():
-		seen.Problem, seen.Reason = f.problem, f.reason
 	}
 }
 
