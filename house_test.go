@@ -61,7 +61,7 @@ type importRule struct {
 	reason string
 }
 
-// importRules are the arrows of the tree: protocol <- pipeline <- filters, routers, hcl, telemetry <- cmd. .golangci.yml says
+// importRules are the arrows of the tree: protocol <- pipeline <- filters, routers, monitors, hcl, telemetry <- cmd. .golangci.yml says
 // the same to editors.
 var importRules = []importRule{
 	{
@@ -87,6 +87,15 @@ var importRules = []importRule{
 		reason: "a router is understood, and removed, without any other; its settings are a struct that hcl fills",
 	},
 	{
+		of: "monitors/*", not: []string{"./", "github.com/hashicorp/hcl"}, but: []string{"./protocol", "./pipeline"},
+		tests:  true,
+		reason: "a monitor is understood, and removed, without any other; its settings are a struct that hcl fills",
+	},
+	{
+		of: "monitors", not: []string{"./"}, but: []string{"./pipeline", "./protocol", "./monitors"},
+		reason: "the list of monitors lists, and no more",
+	},
+	{
 		of: "filters", not: []string{"./"}, but: []string{"./pipeline", "./protocol", "./filters"},
 		reason: "the list of filters lists, and no more",
 	},
@@ -107,6 +116,7 @@ var importRules = []importRule{
 	{of: "pipeline", not: telemetrySystems, tests: true, reason: noTelemetry},
 	{of: "filters", not: telemetrySystems, tests: true, reason: noTelemetry},
 	{of: "routers", not: telemetrySystems, tests: true, reason: noTelemetry},
+	{of: "monitors", not: telemetrySystems, tests: true, reason: noTelemetry},
 	{of: "hcl", not: telemetrySystems, tests: true, reason: noTelemetry},
 	{
 		of: "pipeline", not: []string{"syscall", "golang.org/x/sys"}, but: []string{}, reason: systemCalls,
@@ -114,6 +124,7 @@ var importRules = []importRule{
 	{of: "protocol", not: []string{"syscall", "golang.org/x/sys"}, reason: systemCalls},
 	{of: "filters", not: []string{"syscall", "golang.org/x/sys"}, reason: systemCalls},
 	{of: "routers", not: []string{"syscall", "golang.org/x/sys"}, reason: systemCalls},
+	{of: "monitors", not: []string{"syscall", "golang.org/x/sys"}, reason: systemCalls},
 	{of: "hcl", not: []string{"syscall", "golang.org/x/sys"}, reason: systemCalls},
 }
 
@@ -145,8 +156,8 @@ func (r importRule) forbids(from, to string) bool {
 			return below(to, root)
 		})
 	}
-	if dir, ok := strings.CutSuffix(r.of, "/*"); ok && in([]string{"./" + dir}) {
-		// Its own folder is no other's.
+	if dir, ok := strings.CutSuffix(r.of, "/*"); ok && in([]string{"./" + dir}) && !in([]string{"./" + dir + "/internal"}) {
+		// Its own folder is no other's, and internal is what all share.
 		own, _, _ := strings.Cut(strings.TrimPrefix(from, module+"/"+dir+"/"), "/")
 		return !below(to, module+"/"+dir+"/"+own)
 	}
@@ -205,6 +216,12 @@ func TestImportRulesBite(t *testing.T) {
 		{"routers/connection", "./filters/querylog", false},
 		{"routers/connection", "./routers/other", false},
 		{"routers/connection", "./cmd/weir", false},
+		{"monitors/replication", "./monitors/internal/poll", true},
+		{"monitors/replication", "./monitors/static", false},
+		{"monitors/replication", "./routers/connection", false},
+		{"monitors/internal/poll", "./monitors/static", false},
+		{"monitors", "./monitors/static", true},
+		{"pipeline", "./monitors", false},
 		{"hcl", "./filters", false},
 		{"hcl", "./pipeline", true},
 		{"telemetry/metrics", "./pipeline", true},
@@ -261,7 +278,7 @@ func folders(t *testing.T, dir string) (names []string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.IsDir() {
+		if e.IsDir() && e.Name() != "internal" {
 			names = append(names, e.Name())
 		}
 	}
@@ -272,7 +289,7 @@ func folders(t *testing.T, dir string) (names []string) {
 }
 
 // kindDirs are the folders whose folders are kinds.
-var kindDirs = []string{"filters", "routers"}
+var kindDirs = []string{"filters", "routers", "monitors"}
 
 // nameSection is what follows a README's title.
 var nameSection = regexp.MustCompile(`^\n## Name\n\n[^\n]+\n\n##`)
