@@ -156,10 +156,10 @@ func (r importRule) forbids(from, to string) bool {
 			return below(to, root)
 		})
 	}
-	if dir, ok := strings.CutSuffix(r.of, "/*"); ok && in([]string{"./" + dir}) && !in([]string{"./" + dir + "/internal"}) {
+	if dir, ok := strings.CutSuffix(r.of, "/*"); ok && in([]string{"./" + dir}) {
 		// Its own folder is no other's, and internal is what all share.
 		own, _, _ := strings.Cut(strings.TrimPrefix(from, module+"/"+dir+"/"), "/")
-		return !below(to, module+"/"+dir+"/"+own)
+		return !below(to, module+"/"+dir+"/"+own) && !in([]string{"./" + dir + "/internal"})
 	}
 	return in(r.not) && !in(r.but)
 }

@@ -189,6 +189,11 @@ func TestEverySettingIsDocumented(t *testing.T) {
 			t.Errorf("filter %s is not named", kind.Name)
 		}
 	}
+	for _, kind := range kinds.Monitors {
+		if !strings.Contains(string(page), "monitor [`"+kind.Name+"`]") {
+			t.Errorf("monitor %s is not named", kind.Name)
+		}
+	}
 	for _, kind := range kinds.Routers {
 		if !strings.Contains(string(page), "router [`"+kind.Name+"`]") {
 			t.Errorf("router %s is not named", kind.Name)
