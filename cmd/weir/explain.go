@@ -160,8 +160,10 @@ func (q *question) mode() sqlscan.Mode {
 	return 0
 }
 
-// status are the flags that a server's last answer would have had.
-func (q *question) status() (flags uint16) {
+// status are the flags that a server's last answer would have had. One of them says nothing of transactions, and is there
+// because no flags at all are what a session has whose servers have not answered yet.
+func (q *question) status() uint16 {
+	flags := protocol.StatusNoIndexUsed
 	if !q.off {
 		flags |= protocol.StatusAutocommit
 	}

@@ -92,3 +92,33 @@ func TestExplainHasNoEffects(t *testing.T) {
 		t.Errorf("%v was made, %v", made, err)
 	}
 }
+
+// TestExplainSituation checks that the flags reach the router: what becomes of statements is its own tests' matter.
+func TestExplainSituation(t *testing.T) {
+	path := configuration(t, "127.0.0.1:0", "")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(text, []byte(`"connection"`), []byte(`"readwritesplit"`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const read = "SELECT name FROM items WHERE id = 1"
+	for _, tt := range []struct {
+		want string
+		args []string
+	}{
+		{"replica", []string{path, read}},
+		{"replica", []string{"--dialect", "mysql", path, read}},
+		{"primary", []string{path, "DELETE FROM items"}},
+		{"primary", []string{path, "-- weir route to primary\n" + read}},
+		{"primary", []string{"--in-transaction", path, read}},
+		{"primary", []string{"--no-autocommit", path, read}},
+	} {
+		var stdout, stderr bytes.Buffer
+		status := weir(append([]string{"explain"}, tt.args...), &stdout, &stderr)
+		if status != 0 || !strings.Contains(stdout.String(), "\n  router readwritesplit: "+tt.want) {
+			t.Errorf("%q: status %d, without %s\n%s%s", tt.args, status, tt.want, &stdout, &stderr)
+		}
+	}
+}
