@@ -3,6 +3,7 @@ package traces
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -20,23 +21,28 @@ import (
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
-
-	"github.com/weirproxy/weir/pipeline"
 )
 
 // newClient makes the library's client. What the settings leave open, it takes from the environment, as
-// OTEL_EXPORTER_OTLP_HEADERS and OTEL_EXPORTER_OTLP_CERTIFICATE.
+// OTEL_EXPORTER_OTLP_HEADERS and OTEL_EXPORTER_OTLP_CERTIFICATE. It is handed no spans: it addresses requests, sends them
+// again and reads the answers, and what it would encode is put in its place as it goes out.
 // https://opentelemetry.io/docs/specs/otel/protocol/exporter/
-func newClient(c *pipeline.TracesConfig) otlptrace.Client {
+func (e *Exporter) newClient() otlptrace.Client {
+	c := &e.config
 	endpoint := withPath(c.Endpoint)
 	headers := headersOf(c.Headers)
 	retry := otlptracehttp.RetryConfig{
 		Enabled: true, InitialInterval: firstPause, MaxInterval: maxPause, MaxElapsedTime: c.Timeout,
 	}
 	if c.Protocol == "grpc" {
+		calls := []grpc.CallOption{grpc.ForceCodecV2(codec{e})}
+		if c.Compression == "none" { // WithCompressor knows of gzip alone, and cannot take back what the environment says
+			calls = append(calls, grpc.UseCompressor(encoding.Identity))
+		}
 		options := []otlptracegrpc.Option{
 			otlptracegrpc.WithEndpointURL(c.Endpoint), otlptracegrpc.WithTimeout(c.Timeout),
 			otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retry)),
+			otlptracegrpc.WithDialOption(grpc.WithDefaultCallOptions(calls...)),
 		}
 		if len(headers) > 0 {
 			options = append(options, otlptracegrpc.WithHeaders(headers))
@@ -44,14 +50,11 @@ func newClient(c *pipeline.TracesConfig) otlptrace.Client {
 		if c.Compression == "gzip" {
 			options = append(options, otlptracegrpc.WithCompressor("gzip"))
 		}
-		if c.Compression == "none" { // the option knows of gzip alone, and cannot take back what the environment says
-			options = append(options, otlptracegrpc.WithDialOption(
-				grpc.WithDefaultCallOptions(grpc.UseCompressor(encoding.Identity))))
-		}
 		return otlptracegrpc.NewClient(options...)
 	}
 	options := []otlptracehttp.Option{
 		otlptracehttp.WithEndpointURL(endpoint), otlptracehttp.WithTimeout(c.Timeout), otlptracehttp.WithRetry(retry),
+		otlptracehttp.WithHTTPClient(&http.Client{Transport: e.newTransport(), Timeout: c.Timeout}),
 	}
 	if len(headers) > 0 {
 		options = append(options, otlptracehttp.WithHeaders(headers))

@@ -6,50 +6,57 @@ import (
 	"net/url"
 	"time"
 
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-
 	"github.com/weirproxy/weir/pipeline/loop"
 )
 
-// run sends batches until there will be no more.
+// run sends batches until there will be no more: whole requests, and what is left when somebody is in a hurry.
 func (e *Exporter) run() {
 	defer close(e.done)
-	var batches []*batch
-	for b := range e.full {
-		batches = append(batches[:0], b)
-		size := len(b.spans)
-	more:
-		for size < requestSize {
-			select {
-			case b, ok := <-e.full:
-				if !ok {
-					break more
-				}
-				batches = append(batches, b)
-				size += len(b.spans)
-			default:
-				break more
-			}
+	for range e.wake {
+		least := int64(requestSize)
+		if e.hurry.Swap(false) {
+			least = 1
+		}
+		e.drain(least)
+	}
+	e.drain(1)
+}
+
+// drain sends for as long as there are so many bytes.
+func (e *Exporter) drain(least int64) {
+	for e.queued.Load() >= least {
+		batches := e.gather()
+		if len(batches) == 0 { // they have been counted, and are about to be here
+			return
 		}
 		e.send(batches)
 	}
 }
 
+// gather takes as many batches as go into a request.
+func (e *Exporter) gather() (batches []*batch) {
+	for size := 0; size < requestSize; {
+		select {
+		case b := <-e.full:
+			batches = append(batches, b)
+			size += len(b.spans)
+		default:
+			return batches
+		}
+	}
+	return batches
+}
+
 // send sends batches in one request.
 func (e *Exporter) send(batches []*batch) {
-	spans := &tracepb.ResourceSpans{Resource: e.resource, SchemaUrl: semconv.SchemaURL}
+	e.sending = e.envelope.seal(batches)
+	var err error
+	loop.Elsewhere(func() { err = e.upload() })
 	size, count := 0, 0
 	for _, b := range batches {
-		// Fields that a message does not know are sent as they are: to the collector they are its spans.
-		scope := &tracepb.ScopeSpans{Scope: e.scope, SchemaUrl: semconv.SchemaURL}
-		scope.ProtoReflect().SetUnknown(b.spans)
-		spans.ScopeSpans = append(spans.ScopeSpans, scope)
 		size += len(b.spans)
 		count += b.count
 	}
-	var err error
-	loop.Elsewhere(func() { err = e.upload(spans) })
 	if err == nil {
 		e.exported.Add(uint64(count))
 	} else {
@@ -58,6 +65,9 @@ func (e *Exporter) send(batches []*batch) {
 	e.tell(err)
 	e.queued.Add(-int64(size))
 	e.waiting.Add(-int64(count))
+	if e.sending.lent.Load() > 0 { // a request that came to nothing may still be on its way out
+		return
+	}
 	for _, b := range batches {
 		e.give(b)
 	}
@@ -66,16 +76,16 @@ func (e *Exporter) send(batches []*batch) {
 // firstPause is how long is waited before a collector that could not be reached is tried again.
 const firstPause, maxPause = 250 * time.Millisecond, 2 * time.Second
 
-// upload sends spans, and tries so again for as long as Config.Timeout. The client tries again itself where the collector
+// upload sends what is to be sent, and tries so again for as long as Config.Timeout. The client tries again itself where the collector
 // asks for it, but over HTTP not where there is none.
-func (e *Exporter) upload(spans *tracepb.ResourceSpans) error {
+func (e *Exporter) upload() error {
 	ctx, cancel := context.WithTimeout(e.ctx, e.config.Timeout)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		if err := e.ctx.Err(); err != nil {
 			return err
 		}
-		err := e.client.UploadTraces(ctx, []*tracepb.ResourceSpans{spans})
+		err := e.client.UploadTraces(ctx, nil)
 		if _, ok := errors.AsType[*url.Error](err); !ok || ctx.Err() != nil {
 			return err
 		}

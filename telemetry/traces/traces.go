@@ -13,8 +13,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
-	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"github.com/weirproxy/weir/pipeline"
 )
@@ -22,8 +23,8 @@ import (
 const (
 	// batchSize is how many bytes of spans a worker gathers before it hands them on.
 	batchSize = 64 << 10
-	// requestSize is how many bytes go out at once, where so many wait. Collectors take 4 MiB.
-	requestSize = 1 << 20
+	// requestSize is how many bytes go out at once, where so many come within a second. Collectors take 4 MiB.
+	requestSize = 512 << 10
 	// stopFor is how long the end of the process waits for what is still to be sent, and stopFailingFor where nothing
 	// could be sent lately.
 	stopFor, stopFailingFor = 5 * time.Second, time.Second
@@ -40,13 +41,15 @@ type Exporter struct {
 	config   pipeline.TracesConfig
 	log      *slog.Logger
 	client   otlptrace.Client
-	resource *resourcepb.Resource
-	scope    *commonpb.InstrumentationScope
+	envelope envelope
+	sending  *payload // what the client is to send
 
 	ctx      context.Context
 	cancel   context.CancelFunc
 	full     chan *batch
 	free     chan *batch
+	wake     chan struct{} // that there is enough to send
+	hurry    atomic.Bool   // whatever there is, is enough
 	done     chan struct{}
 	queued   atomic.Int64 // bytes in full, and being sent
 	waiting  atomic.Int64 // spans there
@@ -60,16 +63,22 @@ type Exporter struct {
 func Start(p *pipeline.Process, version string) (*Exporter, error) {
 	e := &Exporter{
 		config: *p.Telemetry.Traces, log: p.Log.With("endpoint", p.Telemetry.Traces.Endpoint),
-		scope: &commonpb.InstrumentationScope{Name: "github.com/weirproxy/weir", Version: version},
-		full:  make(chan *batch, p.Telemetry.Traces.Queue/batchSize*8), free: make(chan *batch, 64), done: make(chan struct{}),
+		full: make(chan *batch, p.Telemetry.Traces.Queue/batchSize*8), free: make(chan *batch, 64),
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	useLog(p.Log)
-	var err error
-	if e.resource, err = resourceOf(e.ctx, e.config.ServiceName, version); err != nil {
+	resource, err := resourceOf(e.ctx, e.config.ServiceName, version)
+	if err != nil {
 		p.Log.Warn("what the environment says of Weir as a source of traces is not all usable", "error", err)
 	}
-	e.client = newClient(&e.config)
+	scope := &commonpb.InstrumentationScope{Name: "github.com/weirproxy/weir", Version: version}
+	e.envelope, err = newEnvelope(&tracepb.ResourceSpans{Resource: resource, SchemaUrl: semconv.SchemaURL},
+		&tracepb.ScopeSpans{Scope: scope, SchemaUrl: semconv.SchemaURL})
+	if err != nil {
+		return nil, fmt.Errorf("telemetry traces: %w", err)
+	}
+	e.client = e.newClient()
 	if err := e.client.Start(e.ctx); err != nil {
 		return nil, fmt.Errorf("telemetry traces: %w", err)
 	}
@@ -101,7 +110,7 @@ func (e *Exporter) metrics() []pipeline.Metric {
 
 // Stop sends what is left, for some seconds at most, and ends the Exporter. It is called after the process has run.
 func (e *Exporter) Stop() {
-	close(e.full)
+	close(e.wake)
 	patience := stopFor
 	if e.failing.Load() {
 		patience = stopFailingFor
@@ -138,13 +147,16 @@ func (e *Exporter) give(b *batch) {
 	}
 }
 
-// put hands a batch to the goroutine, or drops it. It does not wait.
+// put hands a batch to the goroutine, or drops it. It does not wait, and wakes nobody for less than a request.
 func (e *Exporter) put(b *batch) {
 	size := int64(len(b.spans))
-	if e.queued.Add(size) <= int64(e.config.Queue) {
+	if queued := e.queued.Add(size); queued <= int64(e.config.Queue) {
 		e.waiting.Add(int64(b.count))
 		select {
 		case e.full <- b:
+			if queued >= requestSize {
+				e.rouse()
+			}
 			return
 		default:
 		}
@@ -153,4 +165,19 @@ func (e *Exporter) put(b *batch) {
 	e.queued.Add(-size)
 	e.dropped.Add(uint64(b.count))
 	e.give(b)
+}
+
+// flush has all that was put sent.
+func (e *Exporter) flush() {
+	if e.queued.Load() > 0 {
+		e.hurry.Store(true)
+		e.rouse()
+	}
+}
+
+func (e *Exporter) rouse() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
 }

@@ -33,9 +33,15 @@ func (e *Exporter) writer() *writer { return &writer{e: e, b: e.take(), text: e.
 // Flush is pipeline.SpanWriter's.
 func (w *writer) Flush() {
 	if w.b.count > 0 {
-		w.e.put(w.b)
-		w.b = w.e.take()
+		w.handOn()
 	}
+	w.e.flush()
+}
+
+// handOn hands a batch on and begins another.
+func (w *writer) handOn() {
+	w.e.put(w.b)
+	w.b = w.e.take()
 }
 
 // WriteTrace is pipeline.SpanWriter's.
@@ -50,7 +56,7 @@ func (w *writer) WriteTrace(t *pipeline.Trace) {
 		b.count++
 	}
 	if len(b.spans) >= batchSize {
-		w.Flush()
+		w.handOn()
 	}
 }
 
