@@ -118,6 +118,34 @@ func TestControl(t *testing.T) {
 	runVerb(t, "servers", "--socket", socket).want(t, 1, socket+": no such socket. Is weir running")
 }
 
+// What is drained gets no sessions, and loses those it has as they come to rest.
+func TestDrain(t *testing.T) {
+	s := require(t, sharedMariaDB)
+	socket := socketFor(t)
+	weir := startWeir(t, proxy.Config{
+		Servers: []string{s.Addr, s.Addr}, More: fmt.Sprintf("\ncontrol {\n  socket = %q\n}\n", socket),
+	})
+	for range 4 {
+		execute(t, session(t, weir.Addr, ""), "DO 1")
+	}
+	if list := servers(t, socket); list[0].Connections != 2 || list[1].Connections != 2 {
+		t.Errorf("before: %+v", list)
+	}
+	runVerb(t, "server", "drain", "db2", "--socket", socket).want(t, 0, "db2 is draining now")
+	eventually(t, "db2 has no connections", func() bool { return servers(t, socket)[1].Connections == 0 })
+	for range 4 {
+		execute(t, session(t, weir.Addr, ""), "DO 1")
+	}
+	if list := servers(t, socket); list[0].Connections != 6 || list[1].Connections != 0 {
+		t.Errorf("drained: %+v", list)
+	}
+	runVerb(t, "server", "resume", "db2", "--socket", socket).want(t, 0, "db2 is in service now, and was draining")
+	execute(t, session(t, weir.Addr, ""), "DO 1")
+	if list := servers(t, socket); list[0].Connections != 6 || list[1].Connections != 1 {
+		t.Errorf("resumed: %+v", list)
+	}
+}
+
 // Others than the user that Weir runs as are kept out, unless the file lets them in.
 func TestControlPermissions(t *testing.T) {
 	s := require(t, sharedMariaDB)
