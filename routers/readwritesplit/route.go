@@ -89,7 +89,9 @@ func (p *policy) decide(c *pipeline.Command, st *pipeline.Statement, flags sqlsc
 func prepareFirst(d decision, sit *situation) decision {
 	d.marks, d.commit = 0, false
 	switch {
-	case d.target == toAll, d.target == toLast && !sit.apart():
+	case sit.apart():
+		d.target = toLast // nothing else is to be sent elsewhere meanwhile
+	case d.target == toAll, d.target == toLast:
 		d.target = toPrimary
 	}
 	return d
@@ -108,6 +110,10 @@ func (p *policy) command(com byte, sit *situation) decision {
 		return decision{target: toAll, why: "it is about a statement that is prepared on several servers"}
 	case protocol.ComStmtFetch:
 		return decision{target: toLast, why: "the cursor is there"}
+	case protocol.ComStatistics, protocol.ComProcessInfo, protocol.ComProcessKill:
+		if sit.apart() {
+			return decision{target: toLast, why: whyReadOnly}
+		}
 	case protocol.ComFieldList:
 		if sit.apart() {
 			return decision{target: toLast, why: whyReadOnly}
@@ -117,5 +123,5 @@ func (p *policy) command(com byte, sit *situation) decision {
 		}
 		return decision{target: toReplica, why: "it reads a table's columns"}
 	}
-	return decision{why: "it is about one server, or not known"}
+	return decision{why: "it is about one server, or not known", commit: sit.apart()}
 }

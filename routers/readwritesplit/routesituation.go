@@ -203,14 +203,19 @@ func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decis
 	if st != nil {
 		sit.consume(st, d)
 	}
-	if failed {
+	switch {
+	case !failed:
+		sit.follow(st, d, status)
+	case st != nil && st.Class == sqlscan.Prepare: // there is none by that name any more
+		sit.texts.deallocate(preparedName(st.Canonical))
+	}
+	if st == nil || failed || st.Effects == 0 && (st.Class == sqlscan.Read || st.Class == sqlscan.Write) {
 		return
 	}
-	sit.follow(st, d, status)
-	if st != nil && st.Class != sqlscan.Read && st.Class != sqlscan.Show && st.Class != sqlscan.Write ||
-		st != nil && st.Effects != 0 {
-		inner, effects, _ := sit.executed(st)
-		sit.learn(c, inner, effects, d)
+	st, effects, _ := sit.executed(st)
+	sit.learn(c, st, effects, d)
+	if d.target == toPrimary {
+		sit.learnBonds(st, effects)
 	}
 }
 
@@ -237,13 +242,26 @@ func (sit *situation) follow(st *pipeline.Statement, d decision, status uint16) 
 	}
 }
 
-// learn keeps up with what a statement that has been carried out, other than a plain read or write, makes of the session.
+// learn keeps up with what a statement that has been carried out makes of the session on all its servers.
 func (sit *situation) learn(c *pipeline.Command, st *pipeline.Statement, effects sqlscan.Effects, d decision) {
+	switch st.Class {
+	case sqlscan.Set:
+		if effects&sqlscan.Global == 0 && d.marks&marksNext == 0 {
+			sit.noteIsolation(c, st)
+		}
+	case sqlscan.Use:
+		sit.temporary.forgetNames()
+	case sqlscan.Prepare:
+		sit.texts.prepare(c, st, sit.reads(), d.target != toAll)
+	case sqlscan.Deallocate:
+		sit.texts.deallocate(preparedName(st.Canonical))
+	}
+}
+
+// learnBonds keeps up with what a statement that the primary has carried out makes of the session there.
+func (sit *situation) learnBonds(st *pipeline.Statement, effects sqlscan.Effects) {
 	if effects&sqlscan.LockFunction != 0 {
 		sit.learnLocks(st.Canonical)
-	}
-	if effects&sqlscan.Temporary != 0 && d.target != toReplica {
-		sit.temporary.learn(st)
 	}
 	switch st.Class {
 	case sqlscan.Begin:
@@ -261,16 +279,9 @@ func (sit *situation) learn(c *pipeline.Command, st *pipeline.Statement, effects
 		case "XA COMMIT", "XA ROLLBACK":
 			sit.bonds &^= boundXA
 		}
-	case sqlscan.Set:
-		if effects&sqlscan.Global == 0 && d.marks&marksNext == 0 {
-			sit.noteIsolation(c, st)
-		}
-	case sqlscan.Use:
-		sit.temporary.forgetNames()
-	case sqlscan.Prepare:
-		sit.texts.prepare(c, st, sit.reads(), d.target != toAll)
-	case sqlscan.Deallocate:
-		sit.texts.deallocate(preparedName(st.Canonical))
+	}
+	if effects&sqlscan.Temporary != 0 || st.Operation == "DROP TABLE" {
+		sit.temporary.learn(st)
 	}
 }
 

@@ -49,6 +49,7 @@ func (p *policy) statement(c *pipeline.Command, st *pipeline.Statement, h hint, 
 	}
 	if d.target == toPrimary {
 		d.marks |= p.strict(st)
+		d.commit = sit.apart()
 	}
 	if h.set {
 		return h.over(d, st, effects, sit)

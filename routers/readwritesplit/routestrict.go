@@ -51,30 +51,33 @@ func begins(canonical string, words []string) bool {
 }
 
 // apart is where a statement goes while a transaction is open elsewhere than on the primary, a read-only one as a rule.
-// All that belongs to it goes there: what it must not do, the server refuses.
+// All that belongs to it goes there: what it must not do, the server refuses. What has to go to the primary all the same
+// ends it, or later reads there would go on seeing what it saw.
 func (p *policy) apart(c *pipeline.Command, st *pipeline.Statement, effects sqlscan.Effects, sit *situation) decision {
 	there := decision{target: toLast, why: whyReadOnly, marks: variableMarks(effects, marksVariablesLast)}
 	if st.Statements > 1 {
 		if begins(st.Canonical, endWords[:]) {
-			return decision{why: "it may end the transaction, and go on", commit: true}
+			return decision{why: "it may end the transaction, and go on"}
 		}
 		return there
 	}
 	switch st.Class {
 	case sqlscan.Set, sqlscan.Use, sqlscan.Prepare, sqlscan.Deallocate:
 		d := p.sessionStatement(c, st, effects, sit)
-		if d.marks&marksNext != 0 {
-			return there // it is refused within a transaction
+		switch d.marks {
+		case marksNext: // it is refused within a transaction
+			return there
+		case marksVariables:
+			there.marks = marksVariablesLast
+			return there
 		}
 		return d
 	case sqlscan.Begin:
 		if effects&sqlscan.ReadOnly == 0 {
-			return decision{why: "it begins a transaction", commit: true}
+			return decision{why: "it begins a transaction"}
 		}
 	case sqlscan.Lock, sqlscan.Admin:
-		return decision{why: classWhy[st.Class], commit: effects&sqlscan.ImplicitCommit != 0}
-	case sqlscan.Kill:
-		return decision{why: classWhy[sqlscan.Kill]}
+		return decision{why: classWhy[st.Class]}
 	}
 	return there
 }

@@ -26,7 +26,8 @@ func (t *temporaryTables) forgetNames() {
 	t.names = nil
 }
 
-// learn takes a statement that has created, or dropped, temporary tables.
+// learn takes a statement that has created, or dropped, temporary tables. A DROP TABLE drops the temporary table where
+// there is one by that name.
 func (t *temporaryTables) learn(st *pipeline.Statement) {
 	if st.Class != sqlscan.Schema || st.Statements != 1 {
 		t.some = true
