@@ -239,6 +239,9 @@ func (c *client) WriteReply(p *protocol.Chunk) error {
 		defer c.beginFile()
 	}
 	b, packets, seq, ok := p.Wire()
+	if p.Kind == protocol.KindEvent && ok && packets > 0 && (p.Part == protocol.Whole || p.Part == protocol.First) {
+		c.seq = seq // which a replica that has acknowledged an event expects
+	}
 	if p.Part == protocol.Whole || p.Part == protocol.First {
 		c.anew, c.walk = false, protocol.Framer{Seq: c.seq}
 	}

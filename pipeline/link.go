@@ -170,6 +170,9 @@ func (l *Link) exchange(w ReplyWriter, c *Command) error {
 	}
 	// Where sending failed, the server may have said why before it closed: that is read like any reply.
 	l.reader.Reset(c.Com(), l.caps, frames.Seq)
+	if isDump(c.Com()) {
+		defer l.passAcks()()
+	}
 	sendErr := err
 	if err = l.relay(w, c, &frames); err == nil && sendErr != nil {
 		return fmt.Errorf("%w: %w", ErrServerLost, sendErr)

@@ -62,6 +62,7 @@ type Session struct {
 	branch   *Branch   // the session is this branch's, and has no client
 	branches []*Branch // forked of this session; those that have ended are forgotten at the next Fork
 	cutter   *Cutter   // of the chain, where it has one
+	acks     *acks     // of the binlog dump being relayed
 	closers  []func()
 	cancel   context.CancelFunc
 	home     *worker
@@ -159,8 +160,11 @@ func (s *Session) Ready(_ *loop.Conn, hangup bool) {
 		s.worker.Go(s)
 		return
 	}
-	if hangup {
+	switch {
+	case hangup:
 		s.interrupt(errClientGone)
+	case s.acks != nil:
+		s.acks.ready()
 	}
 }
 

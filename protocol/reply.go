@@ -91,6 +91,9 @@ func (r *ReplyReader) Next(b []byte, full bool, p *Chunk) (int, error) {
 	if r.fragmented() {
 		return r.nextFragment(b, p)
 	}
+	if r.state == replyEvents && len(b) >= HeaderSize {
+		r.seq = b[3] // a replica may have acknowledged an event: the server goes on from the number of that
+	}
 	if r.state == replyRows || r.state == replyEvents {
 		if n := r.nextRows(b, p); n > 0 {
 			return n, nil

@@ -3,9 +3,12 @@ package protocol
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // reply builds the bytes of a reply packet by packet.
@@ -379,4 +382,30 @@ func FuzzReply(f *testing.F) {
 			have = copy(buf, buf[at:have])
 		}
 	})
+}
+
+// Binlog events are numbered on from what a replica acknowledges one with.
+func TestEventsNumberedAnew(t *testing.T) {
+	var b []byte
+	for i, seq := range []byte{1, 2, 1, 2, 1} {
+		b = AppendPacket(b, seq, []byte{0, byte(i)})
+	}
+	b = AppendPacket(b, 2, eofPacket(0))
+	var r ReplyReader
+	r.Reset(ComBinlogDump, 0, 1)
+	var got []string
+	for !r.Done() {
+		var p Chunk
+		n, err := r.Next(b, false, &p)
+		if err != nil || n == 0 {
+			t.Fatal(n, err)
+		}
+		_, _, seq, _ := p.Wire()
+		got = append(got, fmt.Sprintf("%d from %d", p.Count, seq))
+		b = b[n:]
+	}
+	want := []string{"2 from 1", "2 from 1", "1 from 1", "1 from 2"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("packets (- want, + got):\n%s", diff)
+	}
 }
