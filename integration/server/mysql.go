@@ -34,7 +34,14 @@ func MySQL() (*Template, error) {
 		"--lc-messages-dir="+root+"/usr/share/mysql", "--secure-file-priv=NULL", "--mysqlx=OFF",
 		"--innodb-redo-log-capacity=32M", "--gtid-mode=ON", "--enforce-gtid-consistency=ON")}
 	args := append(append([]string{}, t.args...), "--initialize-insecure")
-	return t.install(accountStatements(), args...)
+	if _, err := t.install(accountStatements(), args...); err != nil {
+		return nil, err
+	}
+	// The identity of the server that set it up: each of those started from it is to have its own.
+	if err := os.Remove(filepath.Join(t.dir, "data", "auto.cnf")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, errors.Join(err, t.Remove())
+	}
+	return t, nil
 }
 
 // MySQLClient is the command of the mysql command line client that goes with MySQL.

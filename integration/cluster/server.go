@@ -1,0 +1,253 @@
+package cluster
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/weirproxy/weir/integration/process"
+	"github.com/weirproxy/weir/integration/server"
+)
+
+// A Server is one of a cluster.
+type Server struct {
+	Name string // db1, db2, ...
+	ID   int    // its @@server_id: 1, 2, ...
+	Addr string // host:port, always the same
+
+	cluster *Cluster
+	run     *server.Server
+	admin   *sql.DB
+	source  *Server // that it replicates from; nil for the primary
+	files   string  // folder of its init file
+	stopped bool    // by SIGSTOP
+	held    bool    // by StopApplying
+	delayed bool
+}
+
+// Admin is the server's administrator, who may write even where it is read-only. Its connections are made anew as
+// they are needed after the server has been killed.
+func (s *Server) Admin() *sql.DB { return s.admin }
+
+// Exec runs statements as the administrator.
+func (s *Server) Exec(statements ...string) error {
+	ctx, cancel := timeout()
+	defer cancel()
+	for _, statement := range statements {
+		if _, err := s.admin.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %s: %w", s.Name, statement, err)
+		}
+	}
+	return nil
+}
+
+// text returns the one value of a query by the administrator.
+func (s *Server) text(query string, args ...any) (string, error) {
+	ctx, cancel := timeout()
+	defer cancel()
+	var v sql.NullString
+	if err := s.admin.QueryRowContext(ctx, query, args...).Scan(&v); err != nil {
+		return "", fmt.Errorf("%s: %s: %w", s.Name, query, err)
+	}
+	return v.String, nil
+}
+
+// PID is the server's process id.
+func (s *Server) PID() int { return s.run.PID() }
+
+// LogEnd returns the last lines of the server's error log.
+func (s *Server) LogEnd() string { return s.run.LogEnd() }
+
+// Running reports whether the server's process is there, stopped or not.
+func (s *Server) Running() bool {
+	if s.run == nil {
+		return false
+	}
+	select {
+	case <-s.run.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+// Kill kills the server as kill -9 does, and waits until it is gone.
+func (s *Server) Kill() {
+	s.run.Kill()
+	s.stopped, s.held = false, false
+}
+
+// Stop stops the server's process: connections to it stay, and nothing answers.
+func (s *Server) Stop() error {
+	s.stopped = true
+	return s.run.Signal(syscall.SIGSTOP)
+}
+
+// Continue continues a stopped server.
+func (s *Server) Continue() error {
+	s.stopped = false
+	return s.run.Signal(syscall.SIGCONT)
+}
+
+// SetReadOnly says whether the server takes writes of applications. It returns once the transactions that are being
+// committed have been.
+func (s *Server) SetReadOnly(on bool) error {
+	return s.Exec(s.cluster.dialect.readOnly(on)...)
+}
+
+// StopApplying has a replica apply nothing, though it still receives: it lags until CatchUp.
+func (s *Server) StopApplying() error {
+	s.held = true
+	return s.Exec(s.cluster.dialect.stopApplying())
+}
+
+// Delay has a replica apply each transaction d, of whole seconds, after the primary: it lags by d until CatchUp. The
+// primary does not count on a replica of MariaDB's while that is delayed, and needs another one.
+func (s *Server) Delay(d time.Duration) error {
+	s.delayed = true
+	return s.Exec(s.cluster.dialect.delay(int(d / time.Second))...)
+}
+
+// CatchUp ends StopApplying and Delay. It does not wait for the replica to have caught up.
+func (s *Server) CatchUp() error {
+	if s.held {
+		if err := s.Exec(s.cluster.dialect.startApplying()); err != nil {
+			return err
+		}
+		s.held = false
+	}
+	if s.delayed {
+		if err := s.Exec(s.cluster.dialect.delay(0)...); err != nil {
+			return err
+		}
+		s.delayed = false
+	}
+	return nil
+}
+
+// create starts the server at addr with no data but the accounts.
+func (s *Server) create(addr string) error {
+	d := s.cluster.dialect
+	if s.files == "" {
+		dir, err := os.MkdirTemp("", "weir-cluster-")
+		if err != nil {
+			return err
+		}
+		s.files = dir
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	// What an init file does at every start would be transactions of the replicas' own: it is emptied after the first.
+	accounts := filepath.Join(s.files, "init.sql")
+	if err := os.WriteFile(accounts, []byte(accountStatements(d.privileges())), 0o644); err != nil {
+		return err
+	}
+	args := append([]string{
+		fmt.Sprintf("--server-id=%d", s.ID), "--init-file=" + accounts, "--read-only=ON", "--log-bin=binlog",
+		"--relay-log=relay", "--relay-log-recovery=ON", "--report-host=127.0.0.1", "--log-bin-trust-function-creators=ON",
+		// What is committed outlives the process, though not the machine.
+		"--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=ON",
+	}, d.args()...)
+	run, err := s.cluster.tmpl.StartAt(addr, append(args, s.cluster.args...)...)
+	if err != nil {
+		return err
+	}
+	s.run = run
+	if err := os.WriteFile(accounts, nil, 0o644); err != nil {
+		return err
+	}
+	c := mysql.NewConfig()
+	c.User, c.Net, c.Addr = "root", "unix", s.run.Socket
+	if s.admin, err = sql.Open("mysql", c.FormatDSN()); err != nil {
+		return err
+	}
+	return s.Exec(d.forget())
+}
+
+// Restart starts a server that was killed, with the data it has. A replica goes on; the primary is the primary again,
+// unless another one was promoted: then the server comes back, under its address, as a replica that has caught up.
+func (s *Server) Restart() error {
+	if s.Running() {
+		return fmt.Errorf("%s runs", s.Name)
+	}
+	primary := s.cluster.primary
+	switch {
+	case s == primary:
+		if err := s.run.Restart(); err != nil {
+			return err
+		}
+		return s.lead()
+	case s.source != primary:
+		return s.rejoin(primary)
+	}
+	if err := s.run.Restart(); err != nil {
+		return err
+	}
+	return s.Exec(s.cluster.dialect.readOnly(true)...)
+}
+
+// rejoin brings back a server that missed a promotion. It does so under another address: nobody is to use it before it
+// has what the others have.
+func (s *Server) rejoin(primary *Server) error {
+	hidden, err := process.FreeAddress()
+	if err != nil {
+		return err
+	}
+	s.run.Addr = hidden
+	if err := s.run.Restart(); err != nil {
+		return err
+	}
+	diverged, err := s.cluster.dialect.diverged(s, primary, s.cluster.takeover)
+	if err != nil {
+		return err
+	}
+	if diverged {
+		// It has transactions that the primary got no answer for before it died. Nobody has seen them.
+		if err := errors.Join(s.admin.Close(), s.run.Stop()); err != nil {
+			return err
+		}
+		if err := s.create(hidden); err != nil {
+			return err
+		}
+	}
+	if err := s.follow(primary); err != nil {
+		return err
+	}
+	at, err := primary.position()
+	if err != nil {
+		return err
+	}
+	if err := s.waitFor(at); err != nil {
+		return err
+	}
+	if err := s.run.Process.Stop(); err != nil {
+		return err
+	}
+	s.run.Addr = s.Addr
+	if err := s.run.Restart(); err != nil {
+		return err
+	}
+	return s.Exec(s.cluster.dialect.readOnly(true)...)
+}
+
+// remove kills the server and removes its data.
+func (s *Server) remove() error {
+	var errs []error
+	if s.admin != nil {
+		errs = append(errs, s.admin.Close())
+	}
+	if s.run != nil {
+		errs = append(errs, s.run.Stop())
+	}
+	if s.files != "" {
+		errs = append(errs, os.RemoveAll(s.files))
+	}
+	return errors.Join(errs...)
+}
