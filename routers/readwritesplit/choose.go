@@ -75,7 +75,7 @@ func choose(all []candidate, by criterion, w *wish) int {
 		}
 	}
 	if best >= 0 {
-		all[best].chosen(by, newest)
+		all[best].load.take(newest, all[best].weight())
 	}
 	return best
 }
@@ -158,17 +158,6 @@ func (c *candidate) score(by criterion, st *pipeline.ServerState, newest int64) 
 	}
 }
 
-// chosen notes that the candidate is used next.
-func (c *candidate) chosen(by criterion, newest int64) {
-	if by == responseTime {
-		// What comes next is measured against what was expected, not against how it was long ago.
-		if l := c.load.expected(newest); l > 0 {
-			c.load.latency.Store(l)
-		}
-	}
-	c.load.take(newest, c.weight())
-}
-
 // weight is at least 1, in a server that was not made from settings too.
 func (c *candidate) weight() int { return max(c.server.Config.Weight, 1) }
 
@@ -182,14 +171,14 @@ func newestTurn(all []candidate) (newest int64) {
 // primaryOf returns the index of the primary, -1 where there is none that may be used: it is down, in maintenance or
 // draining. Of several, it is the first of the lowest rank.
 func primaryOf(all []candidate) int {
-	best := -1
+	best, lowest := -1, 0
 	for i := range all {
-		st := all[i].server.State()
-		if st.Role != pipeline.Primary || !st.Takes() {
+		srv := all[i].server
+		if st := srv.State(); st.Role != pipeline.Primary || !st.Takes() {
 			continue
 		}
-		if best < 0 || all[i].server.Config.Rank < all[best].server.Config.Rank {
-			best = i
+		if best < 0 || srv.Config.Rank < lowest {
+			best, lowest = i, srv.Config.Rank
 		}
 	}
 	return best

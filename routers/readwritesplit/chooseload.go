@@ -15,11 +15,13 @@ type load struct {
 	running atomic.Int64
 	// latency is a moving average in nanoseconds, 0 where nothing is known. Of two updates at one time one may be lost.
 	latency atomic.Int64
+	// stale says that latency is from long ago: the next one stands for itself.
+	stale atomic.Bool
 	// turn grows by turnStep, divided by the server's weight, whenever it is chosen.
 	turn atomic.Int64
 	// executed is the GTID position of the server's last state, parsed.
 	executed atomic.Pointer[executed]
-	_        [128 - 4*8]byte
+	_        [128 - 5*8]byte
 }
 
 // turnStep is what turn grows by for a server of weight 1.
@@ -36,24 +38,33 @@ func (l *load) end(latency time.Duration) {
 		return
 	}
 	took, average := int64(latency), l.latency.Load()
-	if average == 0 {
+	if average == 0 || l.stale.Load() {
 		l.latency.Store(took)
+		l.stale.Store(false)
 		return
 	}
 	l.latency.Store(max(average+(took-average)/8, 1))
 }
 
-// expected is the latency to expect where the server was last chosen when the newest turn was the one given. An average
-// fades while the server is passed over, or one that was slow once would never be tried again: one that is n times as
-// slow as the others gets every 64*(n-1)-th statement, so that trying adds at most a sixty-fourth to the time of the rest.
+// fading is how often a server must be passed over for its latency to count half.
+const fading = 64
+
+// expected is the latency to expect, where the newest turn is the one given. What is known fades while the server is
+// passed over, or one that was slow once would never be tried again: one that is n times as slow as the others gets every
+// 64*(n-1)-th statement or so, which adds a sixty-fourth to the time of the rest.
 func (l *load) expected(newest int64) int64 {
-	passedOver := max(newest-l.turn.Load(), 0) / turnStep
-	return l.latency.Load() * 64 / (64 + passedOver)
+	return l.latency.Load() * fading / (fading + l.passedOver(newest))
 }
+
+// passedOver is how often others have been chosen since the server was.
+func (l *load) passedOver(newest int64) int64 { return max(newest-l.turn.Load(), 0) / turnStep }
 
 // take notes that the server is chosen. Turns decide between servers that are otherwise equal: the lowest is next, so
 // that equal ones are used in turn, each as often as its weight says. One that was not used for long does not make up for
 // it.
 func (l *load) take(newest int64, weight int) {
+	if l.passedOver(newest) > fading {
+		l.stale.Store(true)
+	}
 	l.turn.Store(max(l.turn.Load(), newest-turnStep) + max(turnStep/int64(weight), 1))
 }
