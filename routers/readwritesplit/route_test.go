@@ -335,3 +335,17 @@ func FuzzDecide(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkDecide(b *testing.B) {
+	for _, text := range []string{"SELECT c FROM sbtest1 WHERE id = 5", "INSERT INTO t VALUES (1)", "BEGIN", "SET @x = 1"} {
+		b.Run(text, func(b *testing.B) {
+			r := routed{policy: &policy{userVariables: "all"}}
+			c, st, flags := r.command(b, text)
+			for b.Loop() {
+				d := r.policy.decide(c, st, flags, &r.sit)
+				r.sit.before(c, st, d)
+				r.sit.after(c, st, d, protocol.StatusAutocommit, false)
+			}
+		})
+	}
+}

@@ -219,12 +219,19 @@ func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decis
 	}
 }
 
-// consume has what waited for the next transaction be over, once there was one.
+// consume has what waited for the next transaction be over, once there may have been one: a statement that uses no table
+// is none, to some servers.
 func (sit *situation) consume(st *pipeline.Statement, d decision) {
-	if !sit.next || d.target != toPrimary || d.marks&marksNext != 0 || st.Class == sqlscan.Begin {
+	if !sit.next || d.target != toPrimary || d.marks&marksNext != 0 {
 		return
 	}
-	sit.next = false
+	switch st.Class {
+	case sqlscan.Begin, sqlscan.Show, sqlscan.Set:
+	case sqlscan.Read:
+		sit.next = st.Summary == st.Operation
+	default:
+		sit.next = false
+	}
 }
 
 // follow follows transactions by a server's status flags.
