@@ -81,7 +81,7 @@ func (k *causality) wrote(text []byte) error {
 	if k.scope == causalService {
 		return k.service.wrote(text)
 	}
-	advanced, err := k.must.follow(text)
+	advanced, err := k.must.merge(text)
 	if advanced {
 		k.must.narrow()
 		k.version++

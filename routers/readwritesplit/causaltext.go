@@ -13,9 +13,9 @@ import (
 // variable, or has reset the session.
 func trackText(mariadb bool) string {
 	if mariadb {
-		// '*' stands for all variables and does not go with others; an empty list has no comma.
+		// '*' stands for all variables and does not go with others; an empty list leaves a comma to be trimmed.
 		return "SET SESSION session_track_system_variables=IF(@@session_track_system_variables='*','*'," +
-			"CONCAT_WS(',',NULLIF(@@session_track_system_variables,''),'last_gtid'))"
+			"TRIM(LEADING ',' FROM CONCAT(@@session_track_system_variables,',last_gtid')))"
 	}
 	return "SET SESSION session_track_gtids=OWN_GTID"
 }

@@ -130,27 +130,6 @@ func TestPositionCovers(t *testing.T) {
 	}
 }
 
-func TestPositionFollow(t *testing.T) {
-	var p position
-	for _, c := range []struct {
-		text, want string
-		advanced   bool
-	}{
-		{"0-1-5", "0-1-5", true},
-		{"0-1-5", "0-1-5", false},
-		{"3-1-9", "0-1-5,3-1-9", true},
-		{"0-2-4", "0-2-4,3-1-9", true}, // its server has lost 5
-		{"0-2-5", "0-2-5,3-1-9", true},
-		{uuidA + ":7", "0-2-5,3-1-9," + uuidA + ":7", true},
-		{uuidA + ":3", "0-2-5,3-1-9," + uuidA + ":3:7", true},
-	} {
-		advanced, err := p.follow([]byte(c.text))
-		if got := p.String(); got != c.want || advanced != c.advanced || err != nil {
-			t.Errorf("after %q it is %q, %v, %v; want %q", c.text, got, advanced, err, c.want)
-		}
-	}
-}
-
 func TestPositionNarrow(t *testing.T) {
 	// Every second transaction is the session's, and a block of a million lies between the tenth and the eleventh.
 	var text strings.Builder

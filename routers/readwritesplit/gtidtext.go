@@ -37,30 +37,16 @@ func (p *position) merge(text []byte) (advanced bool, err error) {
 }
 
 func (p *position) mergeMariaDB(text []byte) (bool, error) {
-	id, ok := parseMariaDB(text)
-	if !ok {
-		return false, errGTID
-	}
-	if id.sequence == 0 {
-		return false, nil // that of a domain in which nothing has been executed yet
-	}
-	return p.add(&origin{mariadb: true, domain: id.domain}, id.server, run{1, id.sequence}), nil
-}
-
-// A mariaGTID is one global transaction id of MariaDB.
-type mariaGTID struct {
-	domain, server uint32
-	sequence       uint64
-}
-
-func parseMariaDB(text []byte) (id mariaGTID, ok bool) {
 	domain, rest, ok1 := number(text)
 	server, rest, ok2 := number(after(rest, '-'))
 	sequence, rest, ok3 := number(after(rest, '-'))
 	if !ok1 || !ok2 || !ok3 || len(rest) > 0 || domain > 1<<32-1 || server > 1<<32-1 {
-		return id, false
+		return false, errGTID
 	}
-	return mariaGTID{uint32(domain), uint32(server), sequence}, true
+	if sequence == 0 {
+		return false, nil // of a domain in which nothing has been executed yet
+	}
+	return p.add(&origin{mariadb: true, domain: uint32(domain)}, uint32(server), run{1, sequence}), nil
 }
 
 func (p *position) mergeMySQL(text []byte) (advanced bool, err error) {
@@ -220,18 +206,4 @@ func (s *source) appendMySQL(dst []byte) []byte {
 		}
 	}
 	return dst
-}
-
-// follow is merge for a text that tells what one session has just executed. In MariaDB a sequence is always above all
-// that the server knows of its domain; one that is below what the session knows of it is that of a server which has
-// lost the rest, and stands for it.
-func (p *position) follow(text []byte) (advanced bool, err error) {
-	if id, ok := parseMariaDB(text); ok && id.sequence > 0 {
-		s := p.find(&origin{mariadb: true, domain: id.domain})
-		if s != nil && id.sequence < s.runs[0].last {
-			s.server, s.runs[0].last = id.server, id.sequence
-			return true, nil
-		}
-	}
-	return p.merge(text)
 }
