@@ -64,7 +64,8 @@ type policy struct {
 
 // decide says where c goes. st is what is known of its statement, or of the prepared statement that it executes, nil
 // where nothing is; flags are those of c's own text: where they have Hinted, its hints are noted in sit, for before and
-// for keepHint. For a COM_STMT_PREPARE, the target is where it should be prepared first: nothing else happens there.
+// for keepHint. A COM_STMT_SEND_LONG_DATA goes where its statement would be executed. For a COM_STMT_PREPARE, the target
+// is where it should be prepared first: nothing else happens there.
 func (p *policy) decide(c *pipeline.Command, st *pipeline.Statement, flags sqlscan.Flags, sit *situation) decision {
 	sit.noted.clear()
 	switch com := c.Com(); com {
@@ -80,9 +81,26 @@ func (p *policy) decide(c *pipeline.Command, st *pipeline.Statement, flags sqlsc
 	case protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
 		sit.noted.route = sit.prepared.of(c)
 		return p.statement(c, st, sit.hint(p), sit)
+	case protocol.ComStmtSendLongData:
+		if st == nil {
+			return p.command(com, sit)
+		}
+		sit.noted.route = sit.prepared.of(c)
+		d := p.statement(c, st, sit.hint(p), sit)
+		d.marks, d.commit = 0, false // nothing is executed yet
+		return d
 	default:
 		return p.command(com, sit)
 	}
+}
+
+// executes reports whether c runs a statement.
+func executes(c *pipeline.Command) bool {
+	switch c.Com() {
+	case protocol.ComQuery, protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
+		return true
+	}
+	return false
 }
 
 // prepareFirst is where a statement is prepared first that, executed, would be decided so.

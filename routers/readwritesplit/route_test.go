@@ -117,7 +117,8 @@ func (r *routed) command(t testing.TB, text string) (*pipeline.Command, *pipelin
 		com, text = protocol.ComStmtPrepare, rest
 	}
 	text, execute := strings.CutPrefix(text, "execute: ")
-	if execute {
+	text, long := strings.CutPrefix(text, "long: ")
+	if execute || long {
 		com = protocol.ComStmtPrepare
 	}
 	c := pipeline.NewCommand(com, []byte(text), 0)
@@ -126,11 +127,14 @@ func (r *routed) command(t testing.TB, text string) (*pipeline.Command, *pipelin
 		Description: sqlscan.Describe(canonical, r.sit.mode).Flagged(flags),
 		Digest:      digest, Canonical: string(canonical), Flags: flags,
 	}
-	if execute {
+	if execute || long {
 		r.id++
 		r.policy.decide(c, st, flags, &r.sit)
 		r.sit.keepHint(r.id)
 		c = pipeline.NewCommand(protocol.ComStmtExecute, []byte{byte(r.id), 0, 0, 0, 0, 1, 0, 0, 0}, 0)
+	}
+	if long {
+		c = pipeline.NewCommand(protocol.ComStmtSendLongData, []byte{byte(r.id), 0, 0, 0, 0, 0, 'x'}, 0)
 	}
 	return c, st, flags
 }
@@ -142,7 +146,7 @@ func (r *routed) run(c *pipeline.Command, st *pipeline.Statement, d decision, fa
 		r.sit.after(c, st, d, 0, true)
 		return
 	}
-	if st != nil && c.Com() != protocol.ComStmtPrepare {
+	if st != nil && executes(c) {
 		r.change(st)
 	}
 	status := protocol.StatusAutocommit

@@ -200,6 +200,9 @@ func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decis
 		sit.temporary.forgetNames()
 		return
 	}
+	if !executes(c) {
+		st = nil
+	}
 	if st != nil {
 		sit.consume(st, d)
 	}
