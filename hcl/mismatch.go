@@ -112,8 +112,7 @@ func describeValue(v cty.Value) string {
 	case t == cty.Bool:
 		return "true or false"
 	case t.IsCapsuleType():
-		r, _ := referableOf(t.FriendlyName())
-		return r.article
+		return referableOf(t.FriendlyName()).article
 	case t.IsObjectType(), t.IsMapType():
 		return "an object"
 	}

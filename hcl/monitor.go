@@ -68,7 +68,7 @@ func (l *loader) checkMonitorPart(r reference) bool {
 func monitorValue(n *node) cty.Value {
 	servers := cty.DynamicVal
 	if n != nil && n.value != nil {
-		kind, _ := referableOf("server")
+		kind := referableOf("server")
 		var all []cty.Value
 		for _, srv := range n.value.(pipeline.Monitor).Servers() {
 			all = append(all, cty.CapsuleVal(kind.capsule, srv))

@@ -31,13 +31,10 @@ func newReferable(block, article string, pointee reflect.Type) referable {
 	return referable{block, article, reflect.PointerTo(pointee), cty.Capsule(block, pointee)}
 }
 
-func referableOf(block string) (referable, bool) {
-	for _, r := range referables {
-		if r.block == block {
-			return r, true
-		}
-	}
-	return referable{}, false
+// referableOf returns the referable of a type of block that is one.
+func referableOf(block string) referable {
+	i := slices.IndexFunc(referables, func(r referable) bool { return r.block == block })
+	return referables[i]
 }
 
 // referableBlocks are the types of blocks that others refer to: to monitors only by their parts.
@@ -131,7 +128,7 @@ func (l *loader) referred(r reference) cty.Value {
 	if r.block == "monitor" {
 		return monitorValue(n)
 	}
-	kind, _ := referableOf(r.block)
+	kind := referableOf(r.block)
 	if n == nil || n.value == nil {
 		return cty.UnknownVal(kind.capsule)
 	}

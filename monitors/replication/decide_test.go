@@ -3,6 +3,7 @@ package replication
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,8 +161,11 @@ func TestDecide(t *testing.T) {
 			db2 ro <db1/connecting : replica of db1 replication_broken
 			db3 ro <db1/gaveup     : replica of db1 replication_broken`, `
 			db1 down               : none unreachable
-			db2 ro <db1/stopped    : none of db1 replication_stopped
+			db2 ro <db1/stopped    : replica of db1 replication_stopped
 			db3 ro <db1/connecting : replica of db1 replication_broken`, `
+			db1 down               : none unreachable
+			db2 ro                 : replica not_following
+			db3 ro <db2            : replica not_following`, `
 			db1 down               : none unreachable
 			db2 rw                 : primary
 			db3 ro <db1/connecting : none not_following`, `
@@ -199,11 +203,20 @@ func TestDecide(t *testing.T) {
 			db2 rw <db1/connecting : replica of db1 replication_broken`, `
 			db1 rw                 : primary
 			db2 rw <db1/connecting : replica of db1 replication_broken`},
+		"what did not serve does not begin to when the primary dies": {`
+			db1 rw               : primary
+			db2 ro <db1/stopped  : none of db1 replication_stopped
+			db3 ro <db1          : replica of db1`, `
+			db1 down             : none unreachable
+			db2 ro <db1/stopped  : none of db1 replication_stopped
+			db3 ro <db1/applying : none of db1 replication_broken`},
 		"switchover": {`
 			db1 rw      : primary
 			db2 ro <db1 : replica of db1`, `
-			db1 ro      : none read_only_primary
+			db1 ro      : replica read_only_primary
 			db2 ro <db1 : replica of db1`, `
+			db1 ro              : replica read_only_primary
+			db2 ro <db1/stopped : replica of db1 replication_stopped`, `
 			db1 ro : none not_following
 			db2 rw : primary`, `
 			db1 ro <db2 : replica of db2
@@ -341,7 +354,7 @@ func TestSources(t *testing.T) {
 		"another port":              {channel{host: "10.0.0.1", port: "3307"}, none},
 	} {
 		t.Run(name, func(t *testing.T) {
-			servers := append(base[:len(base):len(base)], server{name: "replica"})
+			servers := append(slices.Clip(base), server{name: "replica"})
 			servers[5].Answer.channels = []channel{tt.c}
 			topology := newTopology(servers)
 			if got := topology.sources[5][0]; got != tt.want {
@@ -356,13 +369,22 @@ func TestNotes(t *testing.T) {
 	var log strings.Builder
 	n := notes{log: slog.New(slog.NewTextHandler(&log, nil))}
 	r := newReign(4)
+	const ring = "db1 rw <db2 : \n db2 rw <db1 : \n db3 rw : \n db4 ro <db1 <far :"
 	var before []server
 	for _, step := range []struct {
 		scene scene
 		want  string // "": nothing new
 	}{
-		{"db1 rw <db2 : \n db2 rw <db1 : \n db3 rw : \n db4 ro <db1 <far :", "circular replication: db1 and db2"},
-		{"db1 rw <db2 : \n db2 rw <db1 : \n db3 rw : \n db4 ro <db1 <far :", ""},
+		{ring, "db4 has several sources: db1"},
+		{ring, ""},
+		{ring, ""},
+		{ring, ""},
+		{ring, ""},
+		{ring, ""},
+		{ring, ""},
+		{ring, ""},
+		{ring, "circular replication: db1 and db2"},
+		{ring, ""},
 		{"db1 down : \n db2 ro <db1/connecting : \n db3 rw : \n db4 ro <db1 <far :", "there is no primary: db1 cannot be it"},
 		{"db1 down : \n db2 rw <db1/stopped : \n db3 rw : \n db4 ro <db1 <far :", "the primary is db2, in place of db1"},
 	} {

@@ -8,9 +8,13 @@ type reign struct {
 	// been promoted. Any other that does may be the primary of something else, or one that was down during a promotion and
 	// lacks what has been written since: it is not trusted.
 	heirs []bool
+	// reads are the servers that served reads at the last decision.
+	reads []bool
 }
 
-func newReign(servers int) *reign { return &reign{none, make([]bool, servers)} }
+func newReign(servers int) *reign {
+	return &reign{none, make([]bool, servers), make([]bool, servers)}
+}
 
 // primary returns the server that is to be the primary, none where it is in doubt. The present one stays as long as it can
 // be it: no other takes its place because it looks better.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -32,9 +33,25 @@ func (r *reign) decide(t *topology) decision {
 		root = r.last
 	}
 	for i := range t.servers {
-		d.verdicts = append(d.verdicts, t.verdict(i, d.primary, root))
+		v := t.verdict(i, d.primary, root)
+		if d.primary == none && r.last != none && !v.role.Reads() && t.carriesOn(i, r) {
+			v.role, v.lag = pipeline.Replica, pipeline.UnknownLag
+		}
+		d.verdicts = append(d.verdicts, v)
+	}
+	for i, v := range d.verdicts {
+		r.reads[i] = v.role.Reads() || v.role == pipeline.Primary
 	}
 	return d
+}
+
+// carriesOn says that a server goes on serving reads for as long as there is no primary, whoever it replicates from: nobody
+// has written anything that it could lack, and while a primary is replaced, replication is stopped everywhere.
+func (t *topology) carriesOn(i int, r *reign) bool {
+	srv := &t.servers[i]
+	return r.reads[i] && srv.Up && !srv.Refusing && !slices.ContainsFunc(srv.Answer.channels, func(c channel) bool {
+		return c.sql == stopped && c.sqlErr.code != 0
+	})
 }
 
 // verdict decides of one server. root is where all replicate from that follow the primary: itself, or the one that was
@@ -126,13 +143,7 @@ func (t *topology) nameOf(i, at int) string {
 	return net.JoinHostPort(c.host, c.port)
 }
 
-func list(names []string) string {
-	text := names[0]
-	for _, n := range names[1:] {
-		text += " and " + n
-	}
-	return text
-}
+func list(names []string) string { return strings.Join(names, " and ") }
 
 // lost are the errors of connecting to a source that may be gone when it is tried the next time.
 var lost = []int{0, 1040, 1053, 1158, 1159, 1160, 1161, 2002, 2003, 2005, 2006, 2013}

@@ -65,7 +65,7 @@ func (w *Watch[A]) Start() error {
 			return errors.Join(err, closeAll(conns[:i]))
 		}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // Stop calls it
 	w.cancel = cancel
 	results := make(chan heard[A])
 	for i := range w.Servers {
