@@ -50,7 +50,8 @@ type wish struct {
 	gtid *position
 	// tried are those not to choose, as bits by their index.
 	tried uint64
-	// connected are those the session has a connection to. Once these are maxReplicas replicas, no other one is chosen.
+	// connected are those the session has a connection to. Once these are maxReplicas replicas, no other one is chosen; where
+	// that is 0, none at all.
 	connected   uint64
 	maxReplicas int
 }
@@ -65,7 +66,8 @@ func choose(all []candidate, by criterion, w *wish) int {
 	best, least := -1, merit{}
 	for i := range all {
 		c, st, connected := &all[i], all[i].server.State(), w.connected>>i&1 != 0
-		if w.tried>>i&1 != 0 || st.Role != pipeline.Primary && full && !connected || !w.allows(c, st) {
+		closed := full && st.Role != pipeline.Primary && (!connected || w.maxReplicas == 0)
+		if closed || w.tried>>i&1 != 0 || !w.allows(c, st) {
 			continue
 		}
 		m := c.merit(by, st, newest)

@@ -93,6 +93,7 @@ func TestChooseFit(t *testing.T) {
 		"rank where fit":       {[]node{aReplica.ranked(2), aReplica.ranked(1).down()}, anyReplica, 0},
 		"rank of the primary":  {[]node{aPrimary.ranked(2), aReplica.ranked(1)}, wish{primaryReads: true, maxReplicas: 255}, 1},
 		"no replicas":          {[]node{aPrimary, aReplica}, wish{}, -1},
+		"a primary before":     {[]node{aReplica, aPrimary}, wish{connected: 1}, -1},
 		"no replicas, primary": {[]node{aReplica, aPrimary}, wish{primaryReads: true}, 1},
 		"as many as may be":    {[]node{aPrimary, aReplica, aReplica}, wish{connected: 0b100, maxReplicas: 1}, 2},
 		"primary not counted":  {[]node{aPrimary, aReplica.down(), aReplica}, wish{connected: 0b001, maxReplicas: 1}, 2},
