@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
 const (
@@ -126,6 +128,37 @@ func TestPositionCovers(t *testing.T) {
 	} {
 		if got := parsed(t, c.has).covers(parsed(t, c.wanted)); got != c.want {
 			t.Errorf("%q covers %q: %v", c.has, c.wanted, got)
+		}
+	}
+}
+
+// TestPositionPeer compares sets of MySQL's with another's.
+func TestPositionPeer(t *testing.T) {
+	var peers []mysql.GTIDSet
+	var ours []*position
+	for _, text := range []string{
+		uuidA + ":1-5", uuidA + ":1-5:7-9", uuidA + ":3:8", uuidA + ":6", uuidB + ":1-5", uuidA + ":1-5:weir:1-3",
+		uuidA + ":weir:2", uuidA + ":4:weir:2:4", uuidA + ":1-9:other:1:weir:1-9," + uuidB + ":1-9", uuidB + ":weir:5-7",
+	} {
+		peer, err := mysql.ParseMysqlGTIDSet(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		peers, ours = append(peers, peer), append(ours, parsed(t, text))
+	}
+	for i := range peers {
+		for k := range peers {
+			if got, want := ours[i].covers(ours[k]), peers[i].Contain(peers[k]); got != want {
+				t.Errorf("%q covers %q: %v", ours[i], ours[k], got)
+			}
+			sum := peers[i].Clone()
+			if err := sum.Update(peers[k].String()); err != nil {
+				t.Fatal(err)
+			}
+			both := parsed(t, ours[i].String()+","+ours[k].String())
+			if again, err := mysql.ParseMysqlGTIDSet(both.String()); err != nil || !again.Equal(sum) {
+				t.Errorf("%q and %q together are %q, want %q: %v", ours[i], ours[k], both, sum, err)
+			}
 		}
 	}
 }
