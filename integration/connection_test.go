@@ -39,9 +39,9 @@ const (
 	throughPassword = "Thr ough'2"
 )
 
-func startRouted(t *testing.T) *routed {
+func startRouted(t *testing.T, template func() (*server.Template, error)) *routed {
 	t.Helper()
-	c, err := cluster.Start(require(t, mariadb), 1)
+	c, err := cluster.Start(require(t, template), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,12 @@ func isTold(t *testing.T, err error, text string) {
 
 // TestConnectionRoles: sessions go to servers by their roles, and meet their fate when those move.
 func TestConnectionRoles(t *testing.T) {
-	r := startRouted(t)
+	t.Run("mariadb", func(t *testing.T) { connectionRoles(t, startRouted(t, mariadb)) })
+	t.Run("mysql", func(t *testing.T) { connectionRoles(t, startRouted(t, mysql9)) })
+}
+
+func connectionRoles(t *testing.T, r *routed) {
+	t.Helper()
 	db1, db2 := r.Servers[0], r.Servers[1]
 	through := fmt.Sprintf("%s@'%%'", throughUser)
 	err := db1.Exec("CREATE USER "+through+" IDENTIFIED BY '"+strings.ReplaceAll(throughPassword, "'", "''")+"'",
@@ -195,18 +200,25 @@ func (r *routed) drain(t *testing.T) {
 // replication: a replica replicates through Weir, semi-synchronously. Its primary would wait for it for ever.
 func (r *routed) replication(t *testing.T) {
 	primary, replica := r.Primary(), r.Replicas()[0]
+	word, old, more := "MASTER", "SLAVE", ""
+	if r.Family() == "mysql" {
+		word, old, more = "SOURCE", "REPLICA", ", SOURCE_SSL = 0, GET_SOURCE_PUBLIC_KEY = 1"
+	}
 	acknowledged := func() (n int) {
 		var name string
-		err := primary.Admin().QueryRowContext(t.Context(), "SHOW STATUS LIKE 'Rpl_semi_sync_master_yes_tx'").Scan(&name, &n)
+		err := primary.Admin().QueryRowContext(t.Context(), "SHOW STATUS LIKE 'Rpl_semi_sync_"+word+"_yes_tx'").Scan(&name, &n)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
 	host, port, _ := net.SplitHostPort(r.addr["write"]) // it was made by us
-	err := replica.Exec("STOP SLAVE", fmt.Sprintf(
-		"CHANGE MASTER TO MASTER_HOST = '%s', MASTER_PORT = %s, MASTER_USER = '%s', MASTER_PASSWORD = '%s'",
-		host, port, throughUser, strings.ReplaceAll(throughPassword, "'", "''")), "START SLAVE")
+	verb := "CHANGE MASTER"
+	if word == "SOURCE" {
+		verb = "CHANGE REPLICATION SOURCE"
+	}
+	err := replica.Exec("STOP "+old, fmt.Sprintf("%[1]s TO %[2]s_HOST = '%[3]s', %[2]s_PORT = %[4]s, %[2]s_USER = '%[5]s', %[2]s_PASSWORD = '%[6]s'%[7]s",
+		verb, word, host, port, throughUser, strings.ReplaceAll(throughPassword, "'", "''"), more), "START "+old)
 	if err != nil {
 		t.Fatal(err)
 	}

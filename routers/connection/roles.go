@@ -67,7 +67,7 @@ func describe(st *pipeline.ServerState) string {
 	case st.Role == pipeline.Primary:
 		text = "the primary"
 	case st.Role.Reads() && st.Lag == pipeline.UnknownLag:
-		text = fmt.Sprintf("a %s, behind by nobody knows how much", st.Role)
+		text = fmt.Sprintf("a %s, how far behind is not known", st.Role)
 	case st.Role.Reads():
 		text = fmt.Sprintf("a %s, %v behind", st.Role, st.Lag)
 	default:
