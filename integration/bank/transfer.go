@@ -1,0 +1,82 @@
+package bank
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// transfer moves money in a transaction.
+func (c *client) transfer() error {
+	c.count++
+	id := c.number<<40 | c.count
+	began := time.Now()
+	if err := c.book(id); err != nil {
+		c.record(c.failed, id)
+		c.note(func(r *Report) { r.TransferErrors[code(err)]++ })
+		if !answered(err) {
+			return err
+		}
+		return c.plain("ROLLBACK")
+	}
+	err := c.plain("COMMIT")
+	took := time.Since(began)
+	switch {
+	case err == nil:
+		c.record(c.acked, id)
+		c.note(func(r *Report) { r.Transfers++; r.SlowestTransfer = max(r.SlowestTransfer, took) })
+		return nil
+	case refused(err):
+		c.record(c.failed, id)
+		c.note(func(r *Report) { r.TransferErrors["COMMIT: "+code(err)]++ })
+		return c.plain("ROLLBACK")
+	}
+	c.record(c.maybe, id)
+	c.note(func(r *Report) { r.Maybes["COMMIT: "+code(err)]++ })
+	return err
+}
+
+// book does all of a transfer but its COMMIT.
+func (c *client) book(id int64) error {
+	low, high := c.pick()
+	amount := rand.Int64N(100) + 1
+	if rand.IntN(2) == 0 {
+		amount = -amount
+	}
+	if err := c.plain("BEGIN"); err != nil {
+		return err
+	}
+	if c.count%2 == 0 {
+		// What is read here is what a transaction that is run again must find again.
+		if _, err := c.numbers(1, "SELECT balance FROM accounts WHERE id = ? FOR UPDATE", low); err != nil {
+			return err
+		}
+	}
+	if err := c.exec("UPDATE accounts SET balance = balance - ? WHERE id = ?", amount, low); err != nil {
+		return err
+	}
+	if err := c.exec("UPDATE accounts SET balance = balance + ? WHERE id = ?", amount, high); err != nil {
+		return err
+	}
+	return c.exec("INSERT INTO journal (transfer, source, target, amount) VALUES (?, ?, ?, ?)", id, low, high, amount)
+}
+
+func (b *Bank) record(in map[int64]bool, id int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	in[id] = true
+}
+
+// refused reports whether an error is a server's answer to COMMIT which says that the transaction was rolled back:
+// deadlock, lock wait, read-only server.
+func refused(err error) bool {
+	var failed *mysql.MySQLError
+	return errors.As(err, &failed) && slices.Contains([]uint16{1213, 1205, 1290, 1836}, failed.Number)
+}
+
+// textual is a query for fmt, which has its values in its text; they are all whole numbers.
+func textual(query string) string { return strings.ReplaceAll(query, "?", "%d") }
