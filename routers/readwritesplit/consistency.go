@@ -1,0 +1,114 @@
+package readwritesplit
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
+)
+
+// tracks reports whether servers tell the router what a session has written.
+func (r *Router) tracks() bool { return r.scope == causalSession || r.scope == causalService }
+
+// learn is told of changes of session state.
+func (x *session) learn(l *pipeline.Link, changes []byte) {
+	if l.Server.State().Role.Reads() { // a FLUSH there may have made a transaction that no other server gets
+		return
+	}
+	if err := x.causal.learn(changes); err != nil {
+		x.s.Log().Warn("reads may miss what this session has written", "server", l.Server.Name(), "error", err)
+	}
+}
+
+// primers are the statements that make a new connection what the session and the router need.
+func (x *session) primers() (texts []string) {
+	if x.r.tracks() {
+		texts = append(texts, trackText(x.s.Mode()&sqlscan.MariaDB != 0))
+	}
+	if x.insertID != 0 {
+		texts = append(texts, fmt.Sprintf("SET LAST_INSERT_ID = %d", x.insertID))
+	}
+	return texts
+}
+
+// wanted is what a server must have, as monitors know it, to be chosen for a read; nil where that does not matter.
+func (x *session) wanted() *position {
+	if x.causal == nil || x.r.config.CausalReadsBy != "choose" {
+		return nil
+	}
+	return x.causal.want()
+}
+
+// askPrimary finds out what a read must see that is to see all writes.
+func (x *session) askPrimary(j *job) error {
+	if x.r.scope != causalCluster || j.d.target != toReplica || x.trx != nil || j.asked {
+		return nil
+	}
+	m, err := x.pickPrimary(j)
+	if err != nil {
+		return err
+	}
+	if err := m.connect(); err != nil {
+		return x.await(j, err)
+	}
+	err = m.sync()
+	if err == nil {
+		err = m.ask(pipeline.NewQuery(positionText(x.s.Mode()&sqlscan.MariaDB != 0), x.s.Capabilities()))
+	}
+	if err == nil {
+		err = x.causal.found(x.answer.row)
+	}
+	j.asked = err == nil
+	if err != nil {
+		return x.notReady(m, j, err)
+	}
+	return nil
+}
+
+// errBehind says that a server does not have in time what a read must see.
+var errBehind = errors.New("the server does not have in time what the read must see")
+
+// catchUp has a replica wait until it has what the command must see.
+func (x *session) catchUp(m *member, j *job) error {
+	if x.causal == nil || j.d.target != toReplica || x.trx != nil || x.r.config.CausalReadsBy != "wait" ||
+		!x.causal.mustWait(m.index, &x.r.candidates[m.index]) {
+		return nil
+	}
+	x.waiting = x.causal.appendWait(x.waiting[:0], x.r.config.CausalReadsTimeout)
+	err := m.ask(pipeline.NewQuery(string(x.waiting), x.s.Capabilities()))
+	if err != nil {
+		if _, refused := errors.AsType[*protocol.SQLError](err); !refused {
+			return err
+		}
+		x.s.Log().Warn("a server cannot wait for what a read must see", "server", m.server().Name(), "error", err)
+	} else if x.causal.waited(m.index, x.answer.row) {
+		return nil
+	}
+	x.r.counts.behind.Add(1)
+	j.primary = true
+	return errBehind
+}
+
+// takeOver has the session forget transactions that went down with the primary before: nobody has them.
+func (x *session) takeOver(m *member) error {
+	if x.primary == m || m.server().State().Role != pipeline.Primary {
+		return nil
+	}
+	before := x.primary
+	if before != nil && x.causal != nil {
+		for done := false; !done; {
+			mark := x.causal.mark()
+			err := m.ask(pipeline.NewQuery(positionText(x.s.Mode()&sqlscan.MariaDB != 0), x.s.Capabilities()))
+			if err == nil {
+				done, err = x.causal.lost(mark, x.answer.row)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	x.primary = m
+	return nil
+}

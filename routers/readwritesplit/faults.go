@@ -1,0 +1,103 @@
+package readwritesplit
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
+)
+
+// goingAway reports whether an error says that the server, or its connection, is about to end, so that nothing more can be
+// expected of it: another server may do.
+// https://mariadb.com/kb/en/mariadb-error-code-reference/
+func goingAway(code uint16, _ []byte) bool {
+	switch code {
+	case protocol.ErServerShutdown, protocol.ErNormalShutdown, protocol.ErConnectionKilled:
+		return true
+	}
+	return false
+}
+
+// mayRetry reports whether a command that a server may have begun can be run again elsewhere without harm.
+func (x *session) mayRetry(j *job) bool {
+	if x.trx != nil || j.only != nil || j.c.Part != protocol.Whole {
+		return false
+	}
+	switch j.c.Com() {
+	case protocol.ComStmtPrepare, protocol.ComPing, protocol.ComInitDB, protocol.ComFieldList:
+		return true
+	case protocol.ComQuery, protocol.ComStmtExecute:
+		if j.st == nil {
+			return false
+		}
+		switch j.st.Class {
+		case sqlscan.Read, sqlscan.Show:
+			return x.r.config.RetryReads && j.d.target == toReplica
+		case sqlscan.Set, sqlscan.Use, sqlscan.Prepare, sqlscan.Deallocate:
+			return j.d.target == toAll
+		case sqlscan.Begin:
+			return true
+		}
+	}
+	return false
+}
+
+// notReady goes on where a server could not be brought up to date for a command, of which nothing has been sent.
+func (x *session) notReady(m *member, j *job, err error) error {
+	if errors.Is(err, errBehind) {
+		return errAgain
+	}
+	if unfit, ok := errors.AsType[*errUnfit](err); ok {
+		x.s.Log().Warn("server left out of the session", "server", unfit.server, "error", unfit)
+		x.r.counts.unfit.Add(1)
+		if x.needs(m) != "" || m == x.trx || m == j.only {
+			return x.gone(m, err)
+		}
+		j.tried |= 1 << m.index
+		if j.d.target == toReplica {
+			return errAgain
+		}
+		return x.await(j, err)
+	}
+	if refused, ok := errors.AsType[*protocol.SQLError](err); ok { // a prepared statement, that is
+		if !j.c.ExpectsReply() {
+			return nil
+		}
+		return pipeline.Error(j.w, refused)
+	}
+	if lost, ok := errors.AsType[*pipeline.LostError](err); ok {
+		lost.Unsent, lost.Began = true, false
+		return x.lostAt(m, j, lost)
+	}
+	return err
+}
+
+// lostAt goes on where the server was lost before it had answered a command: errAgain, where it can be run elsewhere
+// without harm, what ends the session, or nil where the client has its answer.
+func (x *session) lostAt(m *member, j *job, lost *pipeline.LostError) error {
+	x.s.Log().Warn("server lost", "error", lost, "retry", x.trx == nil && (lost.Unsent || x.mayRetry(j)))
+	x.r.counts.lost.Add(1)
+	if lost.Began {
+		return x.gone(m, fmt.Errorf("in the middle of a reply: %w", lost))
+	}
+	if m == x.trx {
+		return x.replayed(j, lost)
+	}
+	if x.needs(m) != "" || m == j.only {
+		return x.gone(m, lost)
+	}
+	if !lost.Unsent && !x.mayRetry(j) {
+		return x.gone(m, lost)
+	}
+	x.r.counts.retried.Add(1)
+	j.tried |= 1 << m.index
+	if j.d.target == toReplica {
+		return errAgain
+	}
+	if m.server().State().Role == pipeline.Primary {
+		return x.await(j, lost)
+	}
+	return errAgain
+}

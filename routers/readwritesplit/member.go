@@ -1,0 +1,203 @@
+package readwritesplit
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
+)
+
+// A member is one of the router's servers in one session.
+type member struct {
+	x     *session
+	index int
+	link  *pipeline.Link // nil or closed: not connected
+
+	ready  bool   // it has been told what the router wants of it
+	synced uint64 // it has run the entries of the history before this number
+	at     map[uint32]*there
+	recent *there // asked for last
+	// unfit says that it answered a session command otherwise than the others did: it is not used by this session.
+	unfit bool
+}
+
+// there is a prepared statement at one server.
+type there struct {
+	weir, id uint32 // its ids for the client and at the server
+	types    []byte // as they were last bound there
+}
+
+func (m *member) server() *pipeline.Server { return m.x.r.candidates[m.index].server }
+
+func (m *member) load() *load { return m.x.r.candidates[m.index].load }
+
+func (m *member) connected() bool { return m.link != nil && m.link.IsOpen() }
+
+// connect opens the server's connection. What the server knew of the session is lost with one that was there.
+func (m *member) connect() error {
+	if m.connected() {
+		return nil
+	}
+	m.ready, m.synced, m.at, m.recent = false, 0, nil, nil
+	if m.x.causal != nil {
+		m.x.causal.reconnected(m.index)
+	}
+	config := pipeline.LinkConfig{Lost: m.x.idleLoss}
+	if m.x.r.tracks() {
+		config.State = m.x.learn
+	}
+	link, err := m.x.s.Dial(m.server(), config)
+	if err != nil {
+		return err
+	}
+	m.link = link
+	return nil
+}
+
+// errUnfit says that a server answered a session command otherwise than the session's others did.
+type errUnfit struct {
+	server string
+	err    error
+}
+
+func (e *errUnfit) Error() string {
+	return fmt.Sprintf("server %s answers a session command otherwise than the session's other servers did: %v", e.server, e.err)
+}
+
+// sync brings the server up to date: it runs the session commands it has not run. An error other than a
+// *pipeline.LostError or an *errUnfit ends the session.
+func (m *member) sync() error {
+	if !m.ready {
+		if err := m.prime(); err != nil {
+			return err
+		}
+	}
+	if m.x.primary != m {
+		if err := m.x.takeOver(m); err != nil {
+			return err
+		}
+	}
+	if m.synced == m.x.history.next {
+		return nil
+	}
+	for _, e := range m.x.history.since(m.synced) {
+		if err := m.ask(e.command); err != nil {
+			if failed, ok := err.(*protocol.SQLError); ok {
+				m.unfit = true
+				m.link.Close()
+				return &errUnfit{m.server().Name(), failed}
+			}
+			return err
+		}
+		m.synced = e.number + 1
+	}
+	m.synced = m.x.history.next
+	return nil
+}
+
+// prime tells a new connection what the router wants of it.
+func (m *member) prime() error {
+	for _, text := range m.x.primers() {
+		if err := m.ask(pipeline.NewQuery(text, m.x.s.Capabilities())); err != nil {
+			if failed, ok := err.(*protocol.SQLError); ok {
+				m.unfit = true
+				m.link.Close()
+				return &errUnfit{m.server().Name(), fmt.Errorf("%s: %w", text, failed)}
+			}
+			return err
+		}
+	}
+	m.ready = true
+	return nil
+}
+
+// ask runs a command of the router's own. A *protocol.SQLError is the server's answer.
+func (m *member) ask(c *pipeline.Command) error {
+	a := &m.x.answer
+	a.reset()
+	if err := m.link.Try(a, c, 0); err != nil {
+		return err
+	}
+	if a.err != nil {
+		return a.err
+	}
+	return nil
+}
+
+// prepared returns the server's id of a statement, which it prepares where it has not. An error that is a
+// *protocol.SQLError is the server's refusal.
+func (m *member) prepared(st *pipeline.PreparedStatement) (*there, error) {
+	if m.recent != nil && m.recent.weir == st.ID {
+		return m.recent, nil
+	}
+	t := m.at[st.ID]
+	if t == nil {
+		if st.Truncated {
+			return nil, &protocol.SQLError{
+				Code: protocol.ErUnknownStmtHandler, State: "HY000",
+				Message: fmt.Sprintf("Statement %d is too long to be prepared at another server, and the one that had it is lost", st.ID),
+			}
+		}
+		c := pipeline.NewCommand(protocol.ComStmtPrepare, []byte(st.Text), m.x.s.Capabilities())
+		if err := m.ask(c); err != nil {
+			return nil, err
+		}
+		if m.x.answer.params != st.Params {
+			return nil, &protocol.SQLError{
+				Code: protocol.ErUnknown, State: "HY000",
+				Message: fmt.Sprintf("Server %s finds %d parameters in a statement where another found %d", m.server().Name(), m.x.answer.params, st.Params),
+			}
+		}
+		t = m.keep(st.ID, m.x.answer.statementID)
+	}
+	m.recent = t
+	return t, nil
+}
+
+// keep remembers a statement that the server has prepared.
+func (m *member) keep(weir, id uint32) *there {
+	if m.at == nil {
+		m.at = make(map[uint32]*there)
+	}
+	t := &there{weir: weir, id: id}
+	m.at[weir] = t
+	return t
+}
+
+// forget takes a statement from the server that the client has closed.
+func (m *member) forget(weir uint32) error {
+	t := m.at[weir]
+	if t == nil || !m.connected() {
+		return nil
+	}
+	delete(m.at, weir)
+	m.recent = nil
+	var rest [4]byte
+	return m.link.Try(&m.x.answer, pipeline.NewCommand(protocol.ComStmtClose, rest[:], m.x.s.Capabilities()), t.id)
+}
+
+// bound returns the command that executes st with the types it means: c, unless those were bound at another server. types
+// are those it binds itself, empty where it binds none.
+func (m *member) bound(c *pipeline.Command, st *pipeline.PreparedStatement, t *there, binds bool) (*pipeline.Command, error) {
+	if st.Params == 0 {
+		return c, nil
+	}
+	if binds {
+		t.types = append(t.types[:0], st.Types...)
+		return c, nil
+	}
+	if bytes.Equal(t.types, st.Types) {
+		return c, nil
+	}
+	caps := m.x.s.Capabilities()
+	payload, ok := protocol.BindTypes(nil, c.Payload(), st.Params, st.Types, caps)
+	if c.Part != protocol.Whole || !ok {
+		return nil, &protocol.SQLError{
+			Code: protocol.ErUnknown, State: "HY000",
+			Message: "The types of the parameters are not known to server " + m.server().Name() + ": bind them with the execution",
+		}
+	}
+	t.types = append(t.types[:0], st.Types...)
+	return pipeline.NewCommand(payload[0], payload[1:], caps), nil
+}

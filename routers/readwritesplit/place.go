@@ -1,0 +1,224 @@
+package readwritesplit
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
+)
+
+// connectPause is how long the router waits before it tries a server again that does not take connections, while
+// monitors think that it is up.
+const connectPause = 50 * time.Millisecond
+
+// place finds the server for a command, and connects it. errAgain says that it is to be asked again.
+func (x *session) place(j *job) (*member, error) {
+	m, err := x.pick(j)
+	if err != nil {
+		return nil, err
+	}
+	if m.connected() {
+		return m, nil
+	}
+	if m == x.trx || m == j.only || x.needs(m) != "" {
+		return nil, x.lostAt(m, j, &pipeline.LostError{Server: m.server(), Err: errors.New("the connection is closed"), Unsent: true})
+	}
+	err = m.connect()
+	if err == nil {
+		return m, nil
+	}
+	if context.Cause(x.ctx) != nil {
+		return nil, err
+	}
+	j.tried |= 1 << m.index
+	if m.server().State().Role == pipeline.Primary || j.d.target != toReplica {
+		return nil, x.await(j, err)
+	}
+	x.s.Log().Warn("server passed over", "error", err)
+	return nil, errAgain
+}
+
+// pick says which server is to serve a command.
+func (x *session) pick(j *job) (*member, error) {
+	switch {
+	case x.trx != nil:
+		return x.trx, nil
+	case j.only != nil:
+		return j.only, nil
+	case x.home != nil:
+		return x.home, nil
+	}
+	switch j.d.target {
+	case toReplica:
+		if j.primary {
+			break
+		}
+		if err := x.askPrimary(j); err != nil {
+			return nil, err
+		}
+		return x.pickReader(j)
+	case toServer:
+		if m := x.named(j.d.server); m != nil && j.tried&(1<<m.index) == 0 {
+			return m, nil
+		}
+	case toLast:
+		if x.last != nil && x.last.connected() && j.tried&(1<<x.last.index) == 0 {
+			return x.last, nil
+		}
+		if j.st != nil && (j.st.Class == sqlscan.Read || j.st.Class == sqlscan.Show) {
+			return x.pickReader(j)
+		}
+	case toAll:
+		return x.pickAny(j)
+	}
+	return x.pickPrimary(j)
+}
+
+func (x *session) pickPrimary(j *job) (*member, error) {
+	if x.primary != nil && x.needs(x.primary) != "" {
+		return x.primary, nil
+	}
+	at := primaryOf(x.r.candidates)
+	if at < 0 || x.members[at].unfit {
+		return nil, x.await(j, errNoPrimary)
+	}
+	m := &x.members[at]
+	if !m.connected() && j.tried&(1<<m.index) != 0 && j.until.IsZero() {
+		return nil, x.await(j, errNoPrimary)
+	}
+	return m, nil
+}
+
+// pickReader chooses a server for a read: a replica, or the primary where there is none.
+func (x *session) pickReader(j *job) (*member, error) {
+	w := wish{
+		maxLag: x.r.config.MaxLag, primaryReads: x.r.config.PrimaryReads, tried: j.tried | x.unfit(),
+		connected: x.connected(), maxReplicas: x.r.config.MaxReplicas, gtid: x.wanted(),
+	}
+	if at := choose(x.r.candidates, x.r.by, &w); at >= 0 {
+		return &x.members[at], nil
+	}
+	at := primaryOf(x.r.candidates)
+	if at >= 0 && (j.tried|x.unfit())&(1<<at) == 0 {
+		return &x.members[at], nil
+	}
+	return nil, x.await(j, errNoReader)
+}
+
+// pickAny chooses the server that answers a session command: others run it when they are next used.
+func (x *session) pickAny(j *job) (*member, error) {
+	at := primaryOf(x.r.candidates)
+	if at >= 0 && x.members[at].connected() && j.tried&(1<<at) == 0 {
+		return &x.members[at], nil
+	}
+	if x.last != nil && x.last.connected() && j.tried&(1<<x.last.index) == 0 {
+		return x.last, nil
+	}
+	if at >= 0 && x.r.config.MaxReplicas == 0 {
+		return &x.members[at], nil
+	}
+	return x.pickReader(j)
+}
+
+func (x *session) named(server string) *member {
+	for i := range x.members {
+		m := &x.members[i]
+		if m.server().Name() == server && m.server().State().Takes() && !m.unfit {
+			return m
+		}
+	}
+	return nil
+}
+
+func (x *session) connected() (set uint64) {
+	for i := range x.members {
+		if x.members[i].connected() {
+			set |= 1 << i
+		}
+	}
+	return set
+}
+
+func (x *session) unfit() (set uint64) {
+	for i := range x.members {
+		if x.members[i].unfit {
+			set |= 1 << i
+		}
+	}
+	return set
+}
+
+var (
+	errNoPrimary = errors.New("no server is known to be the primary")
+	errNoReader  = errors.New("no server takes reads")
+)
+
+// await waits for a server that can take the command, where the settings say so, and returns errAgain. Otherwise it
+// answers the command, or returns what ends the session.
+func (x *session) await(j *job, reason error) error {
+	if j.until.IsZero() && x.r.config.DelayedRetry > 0 {
+		j.until = time.Now().Add(x.r.config.DelayedRetry)
+		x.r.counts.delayed.Add(1)
+	}
+	if left := time.Until(j.until); !j.until.IsZero() && left > 0 {
+		j.tried = 0
+		for i := range x.members {
+			x.members[i].unfit = false // it may have been told of a new start
+		}
+		if primaryOf(x.r.candidates) >= 0 { // what the monitor knows is not enough: it does not take connections
+			if err := x.s.Sleep(min(left, connectPause)); err != nil {
+				return err
+			}
+			return errAgain
+		}
+		ctx, cancel := context.WithTimeout(x.ctx, left)
+		defer cancel()
+		err := x.s.Do(func() error {
+			return pipeline.AwaitStates(ctx, x.r.config.Servers, func() bool { return x.serves(j) })
+		})
+		if err == nil {
+			return errAgain
+		}
+		if context.Cause(x.ctx) != nil {
+			return context.Cause(x.ctx)
+		}
+	}
+	return x.refuse(j, reason)
+}
+
+// serves reports whether there is a server that could take the command. It is asked from another goroutine while the
+// session waits.
+func (x *session) serves(j *job) bool {
+	if primaryOf(x.r.candidates) >= 0 {
+		return true
+	}
+	return j.d.target == toReplica && choose(x.r.candidates, x.r.by, &wish{maxLag: x.r.config.MaxLag, maxReplicas: x.r.config.MaxReplicas}) >= 0
+}
+
+// refuse answers a command that no server takes.
+func (x *session) refuse(j *job, reason error) error {
+	if x.r.config.OnPrimaryLoss == "read_only" && errors.Is(reason, errNoPrimary) && x.trx == nil {
+		if !j.c.ExpectsReply() {
+			return nil
+		}
+		return pipeline.Error(j.w, &protocol.SQLError{
+			Code: protocol.ErOptionPreventsStatement, State: "HY000",
+			Message: "The MySQL server is running with the --read-only option so it cannot execute this statement: no primary is known",
+		})
+	}
+	return &noServer{reason}
+}
+
+// noServer ends a session that no server takes. The client is told.
+type noServer struct{ err error }
+
+func (e *noServer) Error() string { return e.err.Error() }
+
+func (e *noServer) Unwrap() []error {
+	return []error{&protocol.SQLError{
+		Code: protocol.ErConnectionKilled, State: "08S01", Message: "Lost connection to the servers: " + e.err.Error(),
+	}, e.err}
+}

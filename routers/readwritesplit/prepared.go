@@ -1,0 +1,219 @@
+package readwritesplit
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
+)
+
+// prepare serves a COM_STMT_PREPARE: one server prepares the statement and answers, others do when it is run there.
+func (x *session) prepare(w pipeline.ReplyWriter, c *pipeline.Command) error {
+	j := &x.job
+	*j = job{w: &x.watch, c: c, st: x.s.Statement(c)}
+	x.watch.Reset(w)
+	x.decide(j)
+	err := x.run(j)
+	if err != nil {
+		return err
+	}
+	x.prepared.Learn(x.s, c, &x.watch)
+	if x.watch.Prepared {
+		x.sit.keepHint(x.watch.StatementID)
+	}
+	return nil
+}
+
+// ready brings a server up to date for a command, and returns what is to be sent there: the command, with the server's id
+// of the statement that it is about.
+func (x *session) ready(m *member, j *job) (c *pipeline.Command, id uint32, err error) {
+	if err := m.sync(); err != nil {
+		return nil, 0, err
+	}
+	if err := x.catchUp(m, j); err != nil {
+		return nil, 0, err
+	}
+	if j.stmt == nil {
+		return j.c, 0, nil
+	}
+	t, err := m.prepared(j.stmt)
+	if err != nil {
+		return nil, 0, err
+	}
+	c = j.c
+	if com := c.Com(); com == protocol.ComStmtExecute || com == protocol.ComStmtBulkExecute {
+		if c, err = x.bind(m, j, t); err != nil {
+			return nil, 0, err
+		}
+	}
+	return c, t.id, nil
+}
+
+// bind sees to it that the server knows the types of the parameters.
+func (x *session) bind(m *member, j *job, t *there) (*pipeline.Command, error) {
+	st := j.stmt
+	if st.Params == 0 {
+		return j.c, nil
+	}
+	binds := false
+	if err := x.values.Decode(j.c.Payload(), st.Params, st.Types, nil, x.s.Capabilities()); err != nil {
+		st.Types = st.Types[:0] // the server will say what is wrong
+		return j.c, nil
+	} else if x.values.Bound {
+		st.Types, binds = x.values.AppendTypes(st.Types[:0]), true
+	}
+	return m.bound(j.c, st, t, binds)
+}
+
+// noteStatement keeps up with what becomes of prepared statements at their servers.
+func (x *session) noteStatement(m *member, j *job) {
+	switch j.c.Com() {
+	case protocol.ComStmtPrepare:
+		if !x.passage.failed {
+			m.keep(x.passage.weirID, x.passage.statementID)
+			x.nextID = x.passage.weirID
+		}
+	case protocol.ComStmtSendLongData:
+		x.long = put(x.long, j.stmt.ID, m)
+	case protocol.ComStmtExecute:
+		delete(x.long, j.stmt.ID)
+		if m.link.Status()&protocol.StatusCursorExists != 0 && !x.passage.failed {
+			x.cursors = put(x.cursors, j.stmt.ID, m)
+		} else {
+			delete(x.cursors, j.stmt.ID)
+		}
+	}
+}
+
+func put(at map[uint32]*member, id uint32, m *member) map[uint32]*member {
+	if at == nil {
+		at = make(map[uint32]*member)
+	}
+	at[id] = m
+	return at
+}
+
+// stuck returns the server that a command about a prepared statement must go to, nil where any will do: the one that has
+// its cursor, or values that were sent ahead.
+func (x *session) stuck(c *pipeline.Command, id uint32) *member {
+	if c.Com() == protocol.ComStmtFetch {
+		if m := x.cursors[id]; m != nil {
+			return m
+		}
+		return x.last
+	}
+	return x.long[id]
+}
+
+// closeStatement serves a COM_STMT_CLOSE, which has no answer.
+func (x *session) closeStatement(c *pipeline.Command) error {
+	st := x.prepared.Of(c)
+	if st == nil {
+		return nil
+	}
+	id := st.ID
+	x.prepared.Learn(x.s, c, nil)
+	delete(x.long, id)
+	delete(x.cursors, id)
+	x.sit.dropHint(id)
+	return x.each(func(m *member) error { return m.forget(id) })
+}
+
+// each calls f for each server the session is connected to. One that is lost by it is no matter for now.
+func (x *session) each(f func(*member) error) error {
+	for i := range x.members {
+		m := &x.members[i]
+		if !m.connected() {
+			continue
+		}
+		if err := f(m); err != nil && !x.survives(m, err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// survives reports whether the session goes on where a command to all of its servers has failed at one. It may end at the
+// next command.
+func (x *session) survives(m *member, err error) bool {
+	if _, lost := errors.AsType[*pipeline.LostError](err); !lost {
+		return false
+	}
+	if x.needs(m) != "" {
+		x.failing = x.gone(m, err)
+	}
+	return true
+}
+
+// resetStatement serves a COM_STMT_RESET: wherever the statement is prepared, its cursor is closed, and what was sent ahead
+// forgotten.
+func (x *session) resetStatement(w pipeline.ReplyWriter, c *pipeline.Command) error {
+	st := x.prepared.Of(c)
+	if st == nil {
+		return x.unknownStatement(w, c)
+	}
+	delete(x.long, st.ID)
+	delete(x.cursors, st.ID)
+	x.prepared.Learn(x.s, c, nil)
+	err := x.each(func(m *member) error {
+		t := m.at[st.ID]
+		if t == nil {
+			return nil
+		}
+		x.answer.reset()
+		return m.link.Try(&x.answer, c, t.id)
+	})
+	if err != nil {
+		return err
+	}
+	return x.ok(w)
+}
+
+// resetConnection serves a COM_RESET_CONNECTION: all servers of the session do, and it begins anew.
+func (x *session) resetConnection(w pipeline.ReplyWriter, c *pipeline.Command) error {
+	err := x.each(func(m *member) error {
+		x.answer.reset()
+		if err := m.link.Try(&x.answer, c, 0); err != nil {
+			return err
+		}
+		if x.answer.err != nil {
+			m.link.Close()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	x.trx = nil
+	return x.ok(w)
+}
+
+// ok answers a command by an OK packet of Weir's own.
+func (x *session) ok(w pipeline.ReplyWriter) error {
+	status := x.s.Status()
+	if x.last != nil && x.last.link != nil {
+		status = x.last.link.Status() &^ protocol.StatusMoreResultsExists
+	}
+	ok := protocol.OK{Status: status &^ protocol.StatusSessionStateChange}
+	return w.WriteReply(&protocol.Chunk{
+		Data: protocol.AppendPacket(nil, 0, ok.Append(nil, x.s.Capabilities())), Count: 1, Kind: protocol.KindOK,
+		Final: true, Status: ok.Status,
+	})
+}
+
+// unknownStatement answers a command about a statement that the client has not prepared.
+func (x *session) unknownStatement(w pipeline.ReplyWriter, c *pipeline.Command) error {
+	if !c.ExpectsReply() {
+		return nil
+	}
+	var id uint32
+	if payload := c.Payload(); len(payload) >= 5 {
+		id = binary.LittleEndian.Uint32(payload[1:])
+	}
+	return pipeline.Error(w, &protocol.SQLError{
+		Code: protocol.ErUnknownStmtHandler, State: "HY000",
+		Message: fmt.Sprintf("Unknown prepared statement handler (%d) given to %s", id, protocol.CommandName(c.Com())),
+	})
+}

@@ -1,0 +1,187 @@
+package readwritesplit
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
+)
+
+// A replay keeps the statements of the open transaction, with checksums of what the client was told, so that the
+// transaction can be run again at another server when its own is lost.
+type replay struct {
+	on       bool
+	deadlock bool // errors by which the server has rolled back are a reason, too
+	log      []logged
+	size     int
+	spoilt   string // why the open transaction cannot be run again
+	attempts int    // that the open transaction has had
+	sum      checksum
+}
+
+// logged is one statement of the open transaction.
+type logged struct {
+	command *pipeline.Command
+	stmt    *pipeline.PreparedStatement
+	sum     uint64
+}
+
+func (p *replay) begin(x *session) {
+	p.on, p.deadlock = x.r.config.TransactionReplay, x.r.config.TransactionReplayOnDeadlock
+}
+
+// before has the reply of a command that may be part of a transaction be summed up.
+func (p *replay) before(x *session, j *job, r *passage) {
+	if !p.on {
+		return
+	}
+	p.sum.reset()
+	r.sum = &p.sum
+	if x.trx != nil && !ends(j) && p.spoilt == "" {
+		r.holds = p.holds
+	}
+}
+
+// holds reports whether an error in a transaction is a reason to run it again.
+func (p *replay) holds(code uint16, state []byte) bool {
+	return goingAway(code, state) || code == protocol.ErOptionPreventsStatement || // the server was made read-only
+		p.deadlock && string(state[:2]) == "40"
+}
+
+// ends reports whether a command ends the open transaction, so that it must not be repeated once it has been sent.
+func ends(j *job) bool {
+	if j.st == nil {
+		return true
+	}
+	switch j.st.Class {
+	case sqlscan.Commit, sqlscan.Begin, sqlscan.Set, sqlscan.Schema, sqlscan.Lock, sqlscan.Unlock, sqlscan.Admin,
+		sqlscan.XA, sqlscan.Call, sqlscan.Compound, sqlscan.Many, sqlscan.Unknown:
+		return j.st.Class != sqlscan.Set || j.d.target != toAll || j.st.Effects != 0
+	}
+	return j.st.Effects&(sqlscan.ImplicitCommit|sqlscan.Uncertain) != 0
+}
+
+// after logs a command of the open transaction that has been served.
+func (p *replay) after(x *session, j *job, r *passage) {
+	if !p.on {
+		return
+	}
+	if x.trx == nil {
+		p.forget()
+		return
+	}
+	switch j.c.Com() {
+	case protocol.ComStmtPrepare, protocol.ComPing:
+		return
+	case protocol.ComQuery, protocol.ComStmtExecute:
+	default:
+		p.spoil(protocol.CommandName(j.c.Com()) + " in it")
+		return
+	}
+	switch {
+	case p.spoilt != "":
+		return
+	case j.c.Part != protocol.Whole, j.stmt != nil && j.stmt.Truncated, j.only != nil:
+		p.spoil("a statement of it was too long to be kept")
+		return
+	case p.size+len(j.c.Data) > x.r.config.TransactionReplayMaxSize:
+		p.spoil("its statements are longer than transaction_replay_max_size")
+		x.r.counts.replayTooLarge.Add(1)
+		return
+	case j.st != nil && j.st.Class == sqlscan.Rollback:
+	}
+	p.size += len(j.c.Data)
+	p.log = append(p.log, logged{j.c.Clone(), j.stmt, p.sum.sum()})
+}
+
+func (p *replay) spoil(why string) {
+	if p.spoilt == "" {
+		p.spoilt, p.log, p.size = why, nil, 0
+	}
+}
+
+func (p *replay) forget() {
+	clear(p.log)
+	p.log, p.size, p.spoilt, p.attempts = p.log[:0], 0, "", 0
+}
+
+// replayed runs the open transaction again at the primary there will be, where the one it was open at is lost, up to the
+// command that was lost. It returns errAgain for that, or what ends the session.
+func (x *session) replayed(j *job, lost *pipeline.LostError) error {
+	p, m := &x.replay, x.trx
+	cannot := func(why string) error {
+		return x.gone(m, fmt.Errorf("%s: %w", why, lost))
+	}
+	switch {
+	case !p.on:
+		return x.gone(m, lost)
+	case p.spoilt != "":
+		return cannot("the transaction cannot be run again: " + p.spoilt)
+	case j.c.Part != protocol.Whole || j.only != nil:
+		return cannot("the transaction cannot be run again: its last command is not at hand any more")
+	case !lost.Unsent && ends(j):
+		return cannot("it may have ended the transaction, which is not run again")
+	case x.needs(m) != "":
+		return cannot("the transaction cannot be run again: the session has what only the lost server had")
+	}
+	wait := job{w: j.w, c: j.c, d: decision{target: toPrimary}}
+	for p.attempts++; p.attempts <= x.r.config.TransactionReplayAttempts; p.attempts++ {
+		x.trx = nil
+		to, err := x.place(&wait)
+		for errors.Is(err, errAgain) {
+			to, err = x.place(&wait)
+		}
+		if err != nil {
+			return x.gone(m, err)
+		}
+		err = x.rerun(to)
+		if err == nil {
+			x.trx = to
+			x.r.counts.replayed.Add(1)
+			x.s.Log().Info("transaction run again", "server", to.server().Name(), "statements", len(p.log), "lost", lost)
+			return errAgain
+		}
+		if differs, ok := errors.AsType[*errDiffers](err); ok {
+			to.link.Close() // rolls back
+			return cannot(differs.Error())
+		}
+		if _, again := errors.AsType[*pipeline.LostError](err); !again {
+			return x.gone(m, err)
+		}
+	}
+	return cannot(fmt.Sprintf("the transaction has been run %d times", x.r.config.TransactionReplayAttempts))
+}
+
+// errDiffers says that a transaction that is run again does not go as it went.
+type errDiffers struct{ statement int }
+
+func (e *errDiffers) Error() string {
+	return fmt.Sprintf("run again, statement %d of the transaction has another result than before", e.statement)
+}
+
+// rerun runs the logged statements at a server and compares what comes out.
+func (x *session) rerun(m *member) error {
+	if err := m.sync(); err != nil {
+		return err
+	}
+	for i := range x.replay.log {
+		l := &x.replay.log[i]
+		j := job{c: l.command, stmt: l.stmt}
+		c, id, err := x.ready(m, &j)
+		if err != nil {
+			return err
+		}
+		x.replay.sum.reset()
+		x.answer.reset()
+		again := passage{w: &x.answer, sum: &x.replay.sum}
+		if err := m.link.Try(&again, c, id); err != nil {
+			return err
+		}
+		if x.replay.sum.sum() != l.sum {
+			return &errDiffers{i + 1}
+		}
+	}
+	return nil
+}

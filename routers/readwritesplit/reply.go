@@ -1,0 +1,115 @@
+package readwritesplit
+
+import (
+	"encoding/binary"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
+)
+
+// An answer is where replies go that are for the router itself.
+type answer struct {
+	err         *protocol.SQLError
+	done        bool
+	statementID uint32
+	params      int
+	row         []byte // payload of the last row
+}
+
+func (a *answer) reset() { *a = answer{row: a.row[:0]} }
+
+// WriteReply is pipeline.ReplyWriter's.
+func (a *answer) WriteReply(p *protocol.Chunk) error {
+	a.done = p.Final
+	if p.Count == 0 {
+		return nil
+	}
+	payload := p.Payload()
+	switch p.Kind {
+	case protocol.KindErr:
+		e, err := protocol.DecodeErr(payload)
+		if err != nil {
+			e = &protocol.SQLError{Code: protocol.CrMalformedPacket, State: "HY000", Message: err.Error()}
+		}
+		a.err = e
+	case protocol.KindPrepareOK:
+		if len(payload) >= 9 {
+			a.statementID = binary.LittleEndian.Uint32(payload[1:])
+			a.params = int(binary.LittleEndian.Uint16(payload[7:]))
+		}
+	case protocol.KindRow:
+		a.row = append(a.row[:0], payload...)
+	}
+	return nil
+}
+
+// A passage passes a statement's reply on to the client, and looks at it.
+type passage struct {
+	w      pipeline.ReplyWriter
+	weirID uint32 // for the reply to a COM_STMT_PREPARE
+	// held is the ERR packet that was not passed on, since the statement may be tried elsewhere. holds says which are.
+	held  *protocol.SQLError
+	holds func(code uint16, state []byte) bool
+	sum   *checksum // nil: none is wanted
+
+	began, done, failed bool
+	code                uint16
+	statementID         uint32
+	lastInsertID        uint64
+	scratch             []byte
+}
+
+func (r *passage) reset(w pipeline.ReplyWriter) {
+	*r = passage{w: w, scratch: r.scratch[:0]}
+}
+
+// WriteReply is pipeline.ReplyWriter's.
+func (r *passage) WriteReply(p *protocol.Chunk) error {
+	switch p.Kind {
+	case protocol.KindErr:
+		if held, err := r.fail(p); held || err != nil {
+			return err
+		}
+	case protocol.KindOK:
+		if ok, err := protocol.DecodeOK(p.Payload(), 0); err == nil && ok.LastInsertID != 0 {
+			r.lastInsertID = ok.LastInsertID
+		}
+	case protocol.KindPrepareOK:
+		return r.prepareOK(p)
+	}
+	if r.sum != nil {
+		r.sum.add(p)
+	}
+	r.began, r.done = true, p.Final
+	return r.w.WriteReply(p)
+}
+
+// fail looks at an ERR packet and reports whether it was held back.
+func (r *passage) fail(p *protocol.Chunk) (held bool, err error) {
+	payload := p.Payload()
+	r.failed = true
+	if len(payload) < 9 || p.Count == 0 {
+		return false, nil
+	}
+	r.code = binary.LittleEndian.Uint16(payload[1:])
+	if r.began || r.holds == nil || !r.holds(r.code, payload[4:9]) {
+		return false, nil
+	}
+	r.held, err = protocol.DecodeErr(payload)
+	r.done = true
+	return true, err
+}
+
+// prepareOK passes on the reply to a COM_STMT_PREPARE with the id that the client knows the statement by.
+func (r *passage) prepareOK(p *protocol.Chunk) error {
+	r.began, r.done = true, p.Final
+	if payload := p.Payload(); len(payload) >= 9 && p.Part == protocol.Whole {
+		r.statementID = binary.LittleEndian.Uint32(payload[1:])
+		r.scratch = append(r.scratch[:0], p.Data...)
+		binary.LittleEndian.PutUint32(r.scratch[protocol.HeaderSize+1:], r.weirID)
+		told := *p
+		told.Data = r.scratch
+		return r.w.WriteReply(&told)
+	}
+	return r.w.WriteReply(p)
+}

@@ -1,0 +1,334 @@
+package readwritesplit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
+)
+
+// A session is one client's, over all servers of the router.
+type session struct {
+	r   *Router
+	s   *pipeline.Session
+	ctx context.Context // of the command being served
+	sit situation
+
+	members []member // one for each of the router's candidates
+	last    *member  // where the last statement ran
+	trx     *member  // where a transaction is open
+	// home is the server that all statements go to, since it alone has run some session command. Without it the session
+	// ends. why says which command.
+	home *member
+	why  string
+
+	history  history
+	prepared pipeline.Prepared
+	nextID   uint32
+	// long is where values of a statement's next execution have been sent ahead, cursors where its cursor is open.
+	long, cursors map[uint32]*member
+	insertID      uint64 // what LAST_INSERT_ID() returns
+	values        protocol.Params
+	watch         pipeline.Watch // of replies to COM_STMT_PREPARE
+
+	job     job
+	passage passage
+	answer  answer
+	causal  *causality // nil: reads need not see anything
+	waiting []byte     // the statement by which a server waits, kept for its memory
+	primary *member    // the one used last
+	replay  replay
+	failing error // why the session ends at its next command
+}
+
+// A job is a command on its way to a server.
+type job struct {
+	w    pipeline.ReplyWriter
+	c    *pipeline.Command
+	st   *pipeline.Statement         // nil where nothing is known
+	stmt *pipeline.PreparedStatement // that c is about, nil where it is about none
+	d    decision
+	only *member // it cannot go elsewhere: what it needs is there
+	// primary says that it goes to the primary after all, asked that the primary has told what it must see.
+	primary, asked bool
+	// tried are the members that could not serve it. until is when its wait for a server is over.
+	tried uint64
+	until time.Time
+}
+
+func newSession(r *Router, s *pipeline.Session) *session {
+	x := &session{r: r, s: s, members: make([]member, len(r.candidates))}
+	for i := range x.members {
+		x.members[i] = member{x: x, index: i}
+	}
+	x.sit = newSituation(s)
+	x.causal = newCausality(r.scope, len(r.candidates), &r.service)
+	x.replay.begin(x)
+	return x
+}
+
+func (x *session) member(srv *pipeline.Server) *member {
+	for i := range x.members {
+		if x.members[i].server() == srv {
+			return &x.members[i]
+		}
+	}
+	return nil
+}
+
+// Serve is pipeline.Handler's.
+func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline.Command) error {
+	x.ctx = ctx
+	if x.failing != nil {
+		return x.failing
+	}
+	if served, err := x.s.ServeKill(w, c); served {
+		return err
+	}
+	switch c.Com() {
+	case protocol.ComQuit:
+		return nil
+	case protocol.ComStmtClose:
+		return x.closeStatement(c)
+	case protocol.ComStmtReset:
+		return x.resetStatement(w, c)
+	case protocol.ComResetConnection:
+		return x.resetConnection(w, c)
+	case protocol.ComStmtPrepare:
+		return x.prepare(w, c)
+	}
+	j := &x.job
+	*j = job{w: w, c: c}
+	if j.stmt = x.prepared.Of(c); j.stmt != nil {
+		j.st, j.only = j.stmt.Statement, x.stuck(c, j.stmt.ID)
+	} else if isPrepared(c) {
+		return x.unknownStatement(w, c)
+	} else {
+		j.st = x.s.Statement(c)
+	}
+	x.decide(j)
+	if j.d.commit && x.trx != nil {
+		if err := x.endElsewhere(); err != nil {
+			return err
+		}
+	}
+	return x.run(j)
+}
+
+// decide says where the command goes.
+func (x *session) decide(j *job) {
+	flags := j.c.Flags()
+	if j.stmt != nil {
+		flags = j.stmt.Statement.Flags
+	}
+	j.d = x.r.policy.decide(j.c, j.st, flags, &x.sit)
+}
+
+// endElsewhere commits a read-only transaction that is open on a replica, as the statement to come does.
+func (x *session) endElsewhere() error {
+	m := x.trx
+	x.trx = nil
+	x.replay.forget()
+	if !m.connected() {
+		return nil
+	}
+	err := m.ask(pipeline.NewQuery("COMMIT", x.s.Capabilities()))
+	if _, refused := errors.AsType[*protocol.SQLError](err); refused {
+		m.link.Close()
+		return nil
+	}
+	if err != nil && !x.survives(m, err) {
+		return err
+	}
+	return nil
+}
+
+// isPrepared reports whether c is about a prepared statement.
+func isPrepared(c *pipeline.Command) bool {
+	switch c.Com() {
+	case protocol.ComStmtExecute, protocol.ComStmtBulkExecute, protocol.ComStmtFetch, protocol.ComStmtSendLongData:
+		return true
+	}
+	return false
+}
+
+// run has a server serve the command: another one where the first cannot, and that does no harm.
+func (x *session) run(j *job) error {
+	for {
+		m, err := x.place(j)
+		if err == nil {
+			err = x.runAt(m, j)
+		}
+		if !errors.Is(err, errAgain) {
+			return err
+		}
+	}
+}
+
+// errAgain has a command be tried at another server.
+var errAgain = errors.New("try another server")
+
+// runAt has one server serve the command. errAgain says that another one may.
+func (x *session) runAt(m *member, j *job) error {
+	c, id, err := x.ready(m, j)
+	if err != nil {
+		return x.notReady(m, j, err)
+	}
+	r := &x.passage
+	r.reset(j.w)
+	r.weirID = x.nextID + 1
+	if x.mayRetry(j) {
+		r.holds = goingAway
+	}
+	x.replay.before(x, j, r)
+	x.sit.before(j.c, j.st, j.d)
+	err = x.timed(m, r, c, id)
+	lost, isLost := errors.AsType[*pipeline.LostError](err)
+	switch {
+	case err != nil && !isLost:
+		return err
+	case r.held != nil:
+		m.link.Close()
+		return x.lostAt(m, j, &pipeline.LostError{Server: m.server(), Err: r.held})
+	case isLost && !r.done && j.c.ExpectsReply():
+		return x.lostAt(m, j, lost)
+	}
+	return x.served(m, j)
+}
+
+// timed has the server serve the command, and counts it among those that run there.
+func (x *session) timed(m *member, r *passage, c *pipeline.Command, id uint32) error {
+	var start time.Time
+	if x.r.by == responseTime {
+		start = time.Now()
+	}
+	m.load().begin()
+	err := m.link.Try(r, c, id)
+	took := time.Duration(-1)
+	if x.r.by == responseTime && err == nil {
+		took = time.Since(start)
+	}
+	m.load().end(took)
+	return err
+}
+
+// served keeps up with what a command has changed.
+func (x *session) served(m *member, j *job) error {
+	r, c := &x.passage, j.c
+	x.last = m
+	x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
+	switch {
+	case !x.sit.inTransaction():
+		x.trx = nil
+	case x.trx == nil:
+		x.trx = m
+	}
+	if r.lastInsertID != 0 {
+		x.insertID = r.lastInsertID
+	}
+	x.noteStatement(m, j)
+	x.replay.after(x, j, r)
+	if r.failed {
+		return nil
+	}
+	x.keep(m, j)
+	return nil
+}
+
+// keep remembers a session command that m has carried out, for the other servers.
+func (x *session) keep(m *member, j *job) {
+	if j.d.target != toAll || !kept(j.c, j.st) {
+		return
+	}
+	switch {
+	case j.c.Part != protocol.Whole || len(j.c.Data) > maxKept:
+		x.stay(m, "it has run a session command too long to be kept")
+		return
+	case j.st != nil && j.stmt != nil && (j.stmt.Params > 0 || j.stmt.Truncated):
+		x.stay(m, "it has run a prepared session command with parameters")
+		return
+	}
+	c := j.c
+	if j.stmt != nil {
+		c = pipeline.NewQuery(j.stmt.Text, x.s.Capabilities())
+	}
+	x.history.add(c, settings(c, j.st, x.s.Mode()))
+	if m.synced == x.history.next-1 {
+		m.synced = x.history.next
+	}
+	if len(x.history.entries) > x.r.config.MaxHistory {
+		x.stay(m, fmt.Sprintf("it has run more than %d session commands", x.r.config.MaxHistory))
+	}
+}
+
+// kept reports whether a command that goes to all servers is one that changes the session's state.
+func kept(c *pipeline.Command, st *pipeline.Statement) bool {
+	switch c.Com() {
+	case protocol.ComInitDB, protocol.ComSetOption:
+		return true
+	case protocol.ComQuery, protocol.ComStmtExecute:
+		return st != nil
+	}
+	return false
+}
+
+// stay has the session go on at m alone.
+func (x *session) stay(m *member, why string) {
+	if x.home == nil {
+		x.home, x.why = m, why
+		x.s.Log().Info("session stays with one server from now on", "server", m.server().Name(), "why", why)
+	}
+}
+
+// needs says why the session cannot go on without m, "" where it can. What is said of an open transaction, which may be
+// run again, is not meant.
+func (x *session) needs(m *member) string {
+	switch m {
+	case x.home:
+		return x.why
+	case x.primary:
+		return x.sit.held(&x.r.policy)
+	}
+	return ""
+}
+
+// idleLoss is what a link says that was lost while no command was running.
+func (x *session) idleLoss(l *pipeline.Link, err error) {
+	m := x.member(l.Server)
+	x.s.Log().Info("connection to a server lost while idle", "server", l.Server.Name(), "error", err)
+	if x.needs(m) != "" {
+		x.failing = x.gone(m, err)
+	}
+}
+
+// gone is the session's end with the server it depended on.
+func (x *session) gone(m *member, err error) error {
+	why := x.needs(m)
+	switch {
+	case why != "":
+	case m == x.trx:
+		why = "a transaction was open there"
+	default:
+		why = "it may have carried out what it was asked for"
+	}
+	return &lostSession{server: m.server().Name(), why: why, err: err}
+}
+
+// lostSession ends a session by the loss of a server. The client is told.
+type lostSession struct {
+	server, why string
+	err         error
+}
+
+func (e *lostSession) Error() string {
+	return fmt.Sprintf("lost server %s, which the session cannot go on without (%s): %v", e.server, e.why, e.err)
+}
+
+func (e *lostSession) Unwrap() []error {
+	return []error{&protocol.SQLError{
+		Code: protocol.ErConnectionKilled, State: "08S01", Message: "Lost connection to server " + e.server + " during query",
+	}, pipeline.ErrServerLost, e.err}
+}
