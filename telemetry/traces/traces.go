@@ -1,6 +1,6 @@
 // Package traces sends the spans of statements to an OpenTelemetry collector. pipeline decides which statements have
 // any and hands their figures over; this package writes them, by the conventions for database calls, into buffers of the
-// workers, and has the kept library's client send these: no span is ever an object.
+// workers, and has the kept library's client send these as they are: no span is ever an object.
 //
 // https://opentelemetry.io/docs/specs/semconv/db/database-spans/
 package traces
@@ -24,7 +24,7 @@ const (
 	// batchSize is how many bytes of spans a worker gathers before it hands them on.
 	batchSize = 64 << 10
 	// requestSize is how many bytes go out at once, where so many come within a second. Collectors take 4 MiB.
-	requestSize = 512 << 10
+	requestSize = 1 << 20
 	// stopFor is how long the end of the process waits for what is still to be sent, and stopFailingFor where nothing
 	// could be sent lately.
 	stopFor, stopFailingFor = 5 * time.Second, time.Second
@@ -63,7 +63,9 @@ type Exporter struct {
 func Start(p *pipeline.Process, version string) (*Exporter, error) {
 	e := &Exporter{
 		config: *p.Telemetry.Traces, log: p.Log.With("endpoint", p.Telemetry.Traces.Endpoint),
-		full: make(chan *batch, p.Telemetry.Traces.Queue/batchSize*8), free: make(chan *batch, 64),
+		full: make(chan *batch, p.Telemetry.Traces.Queue/batchSize*8),
+		// Few, so that what workers write to is still in a cache.
+		free: make(chan *batch, 2*requestSize/batchSize),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())

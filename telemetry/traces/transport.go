@@ -20,8 +20,6 @@ type transport struct {
 // newTransport makes a transport as the library's client has it by itself.
 func (e *Exporter) newTransport() *transport {
 	next := http.DefaultTransport.(*http.Transport).Clone()
-	// A request goes out in one system call, where the network takes so much.
-	next.WriteBufferSize = requestSize + 2*batchSize
 	next.TLSClientConfig = tlsFromEnvironment()
 	return &transport{e, next}
 }
