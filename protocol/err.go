@@ -11,12 +11,12 @@ const (
 	ErConCount                uint16 = 1040 // 08004
 	ErHandshake               uint16 = 1043 // 08S01
 	ErAccessDenied            uint16 = 1045 // 28000
-	ErUnknownCom              uint16 = 1047 // 08S01
 	ErServerShutdown          uint16 = 1053 // 08S01
 	ErNormalShutdown          uint16 = 1077 // 00000
 	ErNoSuchThread            uint16 = 1094 // HY000
 	ErUnknown                 uint16 = 1105 // HY000
 	ErNetPacketsOutOfOrder    uint16 = 1156 // 08S01
+	ErLockDeadlock            uint16 = 1213 // 40001
 	ErUnknownStmtHandler      uint16 = 1243 // HY000
 	ErOptionPreventsStatement uint16 = 1290 // HY000
 	ErConnectionKilled        uint16 = 1927 // 70100, MariaDB only

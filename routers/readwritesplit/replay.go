@@ -111,20 +111,16 @@ func (p *replay) forget() {
 // command that was lost. It returns errAgain for that, or what ends the session.
 func (x *session) replayed(j *job, lost *pipeline.LostError) error {
 	p, m := &x.replay, x.trx
-	cannot := func(why string) error {
-		return x.gone(m, fmt.Errorf("%s: %w", why, lost))
-	}
+	cannot := func(why string) error { return x.rolledBack(j, why, lost) }
 	switch {
-	case !p.on:
+	case !p.on || x.needs(m) != "":
 		return x.gone(m, lost)
-	case p.spoilt != "":
-		return cannot("the transaction cannot be run again: " + p.spoilt)
-	case j.c.Part != protocol.Whole || j.only != nil:
-		return cannot("the transaction cannot be run again: its last command is not at hand any more")
 	case !lost.Unsent && ends(j):
-		return cannot("it may have ended the transaction, which is not run again")
-	case x.needs(m) != "":
-		return cannot("the transaction cannot be run again: the session has what only the lost server had")
+		return x.gone(m, fmt.Errorf("it may have ended the transaction, which is not run again: %w", lost))
+	case p.spoilt != "":
+		return cannot(p.spoilt)
+	case j.c.Part != protocol.Whole || j.only != nil:
+		return cannot("its last command is not at hand any more")
 	}
 	wait := job{w: j.w, c: j.c, d: decision{target: toPrimary}}
 	for p.attempts++; p.attempts <= x.r.config.TransactionReplayAttempts; p.attempts++ {
@@ -151,14 +147,31 @@ func (x *session) replayed(j *job, lost *pipeline.LostError) error {
 			return x.gone(m, err)
 		}
 	}
-	return cannot(fmt.Sprintf("the transaction has been run %d times", x.r.config.TransactionReplayAttempts))
+	return cannot(fmt.Sprintf("it has been run %d times", x.r.config.TransactionReplayAttempts))
+}
+
+// rolledBack tells the client that its transaction is over, as servers do after a deadlock: nothing of it is left, and the
+// session goes on.
+func (x *session) rolledBack(j *job, why string, lost error) error {
+	x.s.Log().Warn("transaction rolled back, since it cannot be run again", "why", why, "lost", lost)
+	x.r.counts.rolledBack.Add(1)
+	x.trx = nil
+	x.sit.lost()
+	x.replay.forget()
+	if !j.c.ExpectsReply() {
+		return nil
+	}
+	return pipeline.Error(j.w, &protocol.SQLError{
+		Code: protocol.ErLockDeadlock, State: "40001",
+		Message: "Transaction rolled back, as its server was lost and it cannot be run again (" + why + "); try restarting transaction",
+	})
 }
 
 // errDiffers says that a transaction that is run again does not go as it went.
 type errDiffers struct{ statement int }
 
 func (e *errDiffers) Error() string {
-	return fmt.Sprintf("run again, statement %d of the transaction has another result than before", e.statement)
+	return fmt.Sprintf("statement %d of it has another result than before", e.statement)
 }
 
 // rerun runs the logged statements at a server and compares what comes out.
