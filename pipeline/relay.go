@@ -157,6 +157,7 @@ func (l *Link) fail(w ReplyWriter, err error, message string) error {
 		err = errors.New("it closed the connection")
 	}
 	l.conn.Close()
+	l.Server.Doubt()
 	if l.config.Lost != nil {
 		return &LostError{Server: l.Server, Err: err, Began: l.began}
 	}

@@ -86,6 +86,7 @@ func (s *Session) idleInput() error {
 			if l.config.Lost == nil {
 				return err
 			}
+			l.Server.Doubt()
 			l.Close()
 			l.config.Lost(l, err)
 		}
