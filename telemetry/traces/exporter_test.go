@@ -379,6 +379,40 @@ func TestBodiesAreLent(t *testing.T) {
 	}
 }
 
+// writes is a connection that notes what is written to it.
+type writes struct {
+	net.Conn
+	all []string
+}
+
+func (w *writes) Write(b []byte) (int, error) {
+	w.all = append(w.all, string(b))
+	return len(b), nil
+}
+
+// A body is not copied on its way out, but where somebody has begun to read it.
+func TestBodiesAreNotCopied(t *testing.T) {
+	v := envelope{[]byte("r"), []byte("s")}
+	p := v.seal([]*batch{{spans: []byte("first")}, {spans: []byte("second")}})
+	for _, begun := range []int{0, 8} {
+		to, from := &writes{}, p.body()
+		if _, err := io.CopyN(io.Discard, from, int64(begun)); err != nil {
+			t.Fatal(err)
+		}
+		rest := int64(p.size - begun)
+		if n, err := (conn{to}).ReadFrom(io.LimitReader(from, rest)); n != rest || err != nil {
+			t.Errorf("%d of %d bytes were sent, %v", n, rest, err)
+		}
+		want := []string{"\x0a\x0fr\x12\x0cs", "first", "second"}
+		if begun > 0 {
+			want, to.all = []string{"rstsecond"}, []string{strings.Join(to.all, "")}
+		}
+		if !slices.Equal(to.all, want) {
+			t.Errorf("%q were written, want %q", to.all, want)
+		}
+	}
+}
+
 // What the collector refuses is dropped without another try; one that is busy is asked again.
 func TestCollectorRefuses(t *testing.T) {
 	tries := 0

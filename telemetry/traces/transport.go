@@ -3,9 +3,11 @@ package traces
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -21,6 +23,14 @@ type transport struct {
 func (e *Exporter) newTransport() *transport {
 	next := http.DefaultTransport.(*http.Transport).Clone()
 	next.TLSClientConfig = tlsFromEnvironment()
+	dial := next.DialContext
+	next.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return conn{c}, nil
+	}
 	return &transport{e, next}
 }
 
@@ -42,6 +52,22 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body, _ = r.GetBody()
 	}
 	return t.next.RoundTrip(r)
+}
+
+// A conn sends the whole body of a request in one system call, where the network takes so much: net/http copies it, piece
+// by piece, and wakes the collector for each.
+type conn struct{ net.Conn }
+
+// ReadFrom is io.ReaderFrom's. net/http calls it with what it is to send of a body.
+func (c conn) ReadFrom(r io.Reader) (n int64, err error) {
+	if limited, ok := r.(*io.LimitedReader); ok {
+		if b, ok := limited.R.(*body); ok && limited.N == int64(b.p.size) {
+			n, err = b.rest.WriteTo(c.Conn)
+			limited.N -= n
+			return n, err
+		}
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, r)
 }
 
 // packed compresses and closes a body.
