@@ -41,6 +41,19 @@ func (c *Cutter) Cut(err error) { c.order(&cut{err, true}) }
 // at once where that is so. A session that is idle is told without waiting for its next statement.
 func (c *Cutter) CutAtRest(err error) { c.order(&cut{err, false}) }
 
+// Tell has f run on the session's worker, soon, whatever the session does then: busy says that a command is being served.
+// f must not wait. It does not run where the chain is no more, or is being opened.
+func (c *Cutter) Tell(f func(busy bool)) {
+	if c.s.place.Load() == nil {
+		return
+	}
+	c.s.onWorker(func() {
+		if s := c.s; !s.ended && !s.opening && s.cutter == c && s.worker != nil {
+			f(s.task != nil)
+		}
+	})
+}
+
 // order keeps what is more urgent, and has the session see to it.
 func (c *Cutter) order(o *cut) {
 	for {

@@ -78,6 +78,14 @@ func (l *Link) Close() {
 	l.close()
 }
 
+// Sever closes the connection, rudely: Try, where it waits for a reply, finds the server lost. It may be called on the
+// session's worker at any time.
+func (l *Link) Sever() {
+	if l.fd < 0 {
+		l.conn.Close()
+	}
+}
+
 // Try has the server of an expendable link serve a command. id, where it is not 0, is the server's own id of the prepared
 // statement that the command is about. A *LostError says that the link has failed; then nothing is said to the client, but
 // what had been passed on before. Any other error ends the session.

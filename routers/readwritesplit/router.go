@@ -27,6 +27,7 @@ type Router struct {
 	service    servicePosition
 	log        *slog.Logger
 	counts     counts
+	watch      watch
 }
 
 // New checks the settings.
@@ -48,6 +49,11 @@ func New(c Config, env pipeline.Env) (pipeline.Target, error) {
 	}
 	r.scope, _ = causalScopeOf(c.CausalReads)
 	r.counts.expose(env)
+	env.OnStart(func() error {
+		r.startWatch()
+		return nil
+	})
+	env.OnStop(r.stopWatch)
 	return r, nil
 }
 
@@ -68,6 +74,9 @@ func (r *Router) Explain(s *pipeline.Session, c *pipeline.Command) (pipeline.Ste
 // wait until they are used.
 func (r *Router) Open(s *pipeline.Session) (pipeline.Handler, error) {
 	x := newSession(r, s)
+	cutter := s.Cutter()
+	r.watch.add(cutter, x)
+	s.OnClose(func() { r.watch.remove(cutter) })
 	for srv := s.Carried(r.config.Servers); srv != nil; srv = s.Carried(r.config.Servers) {
 		if err := x.member(srv).connect(); err != nil {
 			return nil, err

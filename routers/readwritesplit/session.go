@@ -41,7 +41,8 @@ type session struct {
 	waiting []byte     // the statement by which a server waits, kept for its memory
 	primary *member    // the one used last
 	replay  replay
-	failing error // why the session ends at its next command
+	seen    uint64 // changes of servers' states
+	failing error  // why the session ends at its next command
 }
 
 // A job is a command on its way to a server.
@@ -235,6 +236,10 @@ func (x *session) served(m *member, j *job) error {
 		return nil
 	}
 	x.keep(m, j)
+	if seen := x.r.watch.changes.Load(); seen != x.seen {
+		x.seen = seen
+		x.review(false)
+	}
 	return nil
 }
 

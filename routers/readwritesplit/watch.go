@@ -1,0 +1,137 @@
+package readwritesplit
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/weirproxy/weir/pipeline"
+)
+
+// A watch knows the router's sessions, and has each look at its connections when the state of a server has changed.
+type watch struct {
+	mu       sync.Mutex
+	sessions map[*pipeline.Cutter]*session
+	changes  atomic.Uint64
+
+	quit, done chan struct{} // nil until it is started
+}
+
+func (w *watch) add(c *pipeline.Cutter, x *session) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sessions == nil {
+		w.sessions = make(map[*pipeline.Cutter]*session)
+	}
+	w.sessions[c] = x
+}
+
+func (w *watch) remove(c *pipeline.Cutter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.sessions, c)
+}
+
+// startWatch begins to watch the servers' states.
+func (r *Router) startWatch() {
+	w := &r.watch
+	w.quit, w.done = make(chan struct{}), make(chan struct{})
+	changed := make(chan struct{}, 1)
+	unwatch := pipeline.WatchStates(r.config.Servers, changed)
+	go func() {
+		defer close(w.done)
+		defer unwatch()
+		for before := r.usable(); ; {
+			select {
+			case <-changed:
+			case <-w.quit:
+				return
+			}
+			if now := r.usable(); now != before {
+				before = now
+				r.tell()
+			}
+		}
+	}()
+}
+
+func (r *Router) stopWatch() {
+	if r.watch.quit == nil {
+		return
+	}
+	close(r.watch.quit)
+	<-r.watch.done
+}
+
+// standing is what of the servers' states matters to connections that are open: sets of servers, as bits, and the primary.
+type standing struct {
+	up, takes uint64
+	primary   int
+}
+
+// usable says which servers sessions may use, and which is the primary. States change with each transaction: most
+// changes are of no interest here.
+func (r *Router) usable() (of standing) {
+	for i := range r.candidates {
+		st := r.candidates[i].server.State()
+		if st.Up {
+			of.up |= 1 << i
+		}
+		if st.Takes() {
+			of.takes |= 1 << i
+		}
+	}
+	of.primary = primaryOf(r.candidates)
+	return of
+}
+
+// tell has the sessions look at their connections.
+func (r *Router) tell() {
+	r.watch.changes.Add(1)
+	gone := r.config.OnPrimaryLoss == "close" && primaryOf(r.candidates) < 0
+	r.watch.mu.Lock()
+	defer r.watch.mu.Unlock()
+	for c, x := range r.watch.sessions {
+		if gone {
+			c.Cut(&noServer{errNoPrimary})
+			continue
+		}
+		c.Tell(x.review)
+	}
+}
+
+// review ends connections to servers that are not to be used any more. While a command is being served, these are those of
+// servers that are down: whoever waits for them waits in vain. It runs on the session's worker.
+func (x *session) review(busy bool) {
+	for i := range x.members {
+		m := &x.members[i]
+		if !m.connected() {
+			continue
+		}
+		switch st := m.server().State(); {
+		case !st.Up && busy:
+			m.link.Sever()
+		case busy, st.Up && st.Service == pipeline.InService:
+		case m == x.trx, x.needs(m) != "", x.holds(m):
+			if !st.Up {
+				m.link.Sever() // what depends on it learns of it at the next command
+			}
+		default:
+			m.link.Close()
+		}
+	}
+}
+
+// holds reports whether cursors are open at m, or values have been sent ahead to it.
+func (x *session) holds(m *member) bool {
+	for _, at := range x.cursors {
+		if at == m {
+			return true
+		}
+	}
+	for _, at := range x.long {
+		if at == m {
+			return true
+		}
+	}
+	return false
+}
