@@ -22,12 +22,14 @@ const (
 )
 
 // usual are the peers that are measured where no others are asked for.
-var usual = []string{direct, haproxy, weir, "weir-querylog"}
+var usual = []string{direct, haproxy, weir, "weir-readwritesplit", "weir-querylog"}
 
 // variants are configurations of Weir by the names of their peers. dir is for their files, collector the URL of one that
 // takes everything.
 var variants = map[string]func(dir, collector string) proxy.Config{
 	weir: func(string, string) proxy.Config { return proxy.Config{} },
+	// Its replica is the primary by another name: reads have a connection of their own.
+	"weir-readwritesplit": func(string, string) proxy.Config { return proxy.Config{Split: true} },
 	"weir-querylog": func(dir, _ string) proxy.Config {
 		return proxy.Config{Filters: fmt.Sprintf("filter \"querylog\" {\n path = %q\n}", filepath.Join(dir, "query.jsonl"))}
 	},
@@ -90,6 +92,9 @@ func newPeer(name, database, collector, dir, bin string) *peer {
 		p.start = func() (*proxy.Proxy, error) {
 			config := variants[name](dir, collector)
 			config.Servers = []string{database}
+			if config.Split {
+				config.Servers = []string{database, database}
+			}
 			return proxy.StartWeir(bin, dir, config)
 		}
 	}

@@ -34,11 +34,13 @@ func Build(dir string) (string, error) {
 
 // Config says what Weir is to be.
 type Config struct {
-	Servers []string // addresses of the servers of its connection router
-	Filters string   // HCL of the pipeline's filter blocks
-	Process string   // HCL of the process block's content
-	Metrics string   // address of its metrics, if any
-	More    string   // HCL of further blocks
+	Servers []string // addresses of the servers of its router
+	// Split has its router be readwritesplit, with the first server as the primary of the others.
+	Split   bool
+	Filters string // HCL of the pipeline's filter blocks
+	Process string // HCL of the process block's content
+	Metrics string // address of its metrics, if any
+	More    string // HCL of further blocks
 }
 
 // StartWeir starts the program bin, with its files in dir, and waits until it listens. Stop ends it with SIGTERM
@@ -86,8 +88,13 @@ func (c Config) hcl(addr string) string {
 	fmt.Fprintf(&b, "accounts \"main\" {\n  user %q {\n    password = %q\n  }\n}\n\n", server.User, server.Password)
 	fmt.Fprintf(&b, "listener \"main\" {\n  address  = %q\n  accounts = accounts.main\n  pipeline = pipeline.main\n}\n\n",
 		addr)
-	fmt.Fprintf(&b, "pipeline \"main\" {\n%s\n  router \"connection\" {\n    servers = [%s]\n  }\n}\n",
-		c.Filters, strings.Join(names, ", "))
+	router, servers := "connection", "["+strings.Join(names, ", ")+"]"
+	if c.Split {
+		fmt.Fprintf(&b, "monitor \"static\" \"main\" {\n  primary  = %s\n  replicas = [%s]\n  user     = %q\n  password = %q\n}\n\n",
+			names[0], strings.Join(names[1:], ", "), server.User, server.Password)
+		router, servers = "readwritesplit", "monitor.main.servers"
+	}
+	fmt.Fprintf(&b, "pipeline \"main\" {\n%s\n  router %q {\n    servers = %s\n  }\n}\n", c.Filters, router, servers)
 	if c.Process != "" {
 		fmt.Fprintf(&b, "\nprocess {\n%s\n}\n", c.Process)
 	}
