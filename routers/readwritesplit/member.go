@@ -68,7 +68,7 @@ func (e *errUnfit) Error() string {
 // sync brings the server up to date: it runs the session commands it has not run. An error other than a
 // *pipeline.LostError or an *errUnfit ends the session.
 func (m *member) sync() error {
-	if !m.ready {
+	if !m.ready && m != m.x.trx { // MySQL refuses it within a transaction
 		if err := m.prime(); err != nil {
 			return err
 		}

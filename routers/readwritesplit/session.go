@@ -260,6 +260,11 @@ func (x *session) keep(m *member, j *job) {
 	if j.stmt != nil {
 		c = pipeline.NewQuery(j.stmt.Text, x.s.Capabilities())
 	}
+	if x.r.tracks() && j.st != nil && containsFold(j.st.Canonical, "session_track") {
+		for i := range x.members {
+			x.members[i].ready = false // what the router has asked for is overruled
+		}
+	}
 	x.history.add(c, settings(c, j.st, x.s.Mode()))
 	if m.synced == x.history.next-1 {
 		m.synced = x.history.next
