@@ -60,6 +60,13 @@ fuzz: ## run every fuzz target for 30 seconds; fuzz_time=5m for longer
 		$(GO) test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(fuzz_time) -fuzzminimizetime 10x "$$(dirname "$$file")"; \
 	done
 
+soak_time = 30m
+
+.PHONY: soak
+soak: ## have a bank work while servers fail, 30 minutes for each family; soak_time=8h for longer
+	integration/install.sh
+	$(GO) test -timeout 0 -count 1 -v -run '^TestFailover$$' ./integration -soak $(soak_time)
+
 .PHONY: bench
 bench: build ## measure Weir against its peers; bench_flags=-help lists what can be set
 	integration/install.sh

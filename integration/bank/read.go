@@ -73,7 +73,7 @@ func (c *client) unread(begin string, err error) error {
 		if begin == "" {
 			r.ReadErrors[code(err)]++
 		} else {
-			r.TransferErrors["reading: "+code(err)]++
+			r.TransferErrors[Reading+code(err)]++
 		}
 	})
 	return err

@@ -15,7 +15,7 @@ type Report struct {
 	Transfers int // committed and acknowledged
 	Reads     int // of all the money
 	// ReadErrors are those of single reads in autocommit, TransferErrors those in transactions, by the server's number
-	// and message or the client's words.
+	// and message or the client's words, which begin with the kind of transaction.
 	ReadErrors, TransferErrors map[string]int
 	// Maybes are the transfers of which COMMIT had no answer, by the error that came instead.
 	Maybes map[string]int

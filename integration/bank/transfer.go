@@ -10,14 +10,26 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
+// The transactions in Report.TransferErrors. What a locking transfer and a reading one have read, others may have
+// changed before it is run again; a blind one reads nothing, and can be run again at any time.
+const (
+	Locking = "transfer that locks: "
+	Blind   = "transfer: "
+	Reading = "reading: "
+)
+
 // transfer moves money in a transaction.
 func (c *client) transfer() error {
 	c.count++
 	id := c.number<<40 | c.count
 	began := time.Now()
-	if err := c.book(id); err != nil {
+	kind := Blind
+	if c.count%2 == 0 {
+		kind = Locking
+	}
+	if err := c.book(id, kind == Locking); err != nil {
 		c.record(c.failed, id)
-		c.note(func(r *Report) { r.TransferErrors[code(err)]++ })
+		c.note(func(r *Report) { r.TransferErrors[kind+code(err)]++ })
 		if !answered(err) {
 			return err
 		}
@@ -32,7 +44,7 @@ func (c *client) transfer() error {
 		return nil
 	case refused(err):
 		c.record(c.failed, id)
-		c.note(func(r *Report) { r.TransferErrors["COMMIT: "+code(err)]++ })
+		c.note(func(r *Report) { r.TransferErrors[kind+"COMMIT: "+code(err)]++ })
 		return c.plain("ROLLBACK")
 	}
 	c.record(c.maybe, id)
@@ -41,7 +53,7 @@ func (c *client) transfer() error {
 }
 
 // book does all of a transfer but its COMMIT.
-func (c *client) book(id int64) error {
+func (c *client) book(id int64, lock bool) error {
 	low, high := c.pick()
 	amount := rand.Int64N(100) + 1
 	if rand.IntN(2) == 0 {
@@ -50,8 +62,7 @@ func (c *client) book(id int64) error {
 	if err := c.plain("BEGIN"); err != nil {
 		return err
 	}
-	if c.count%2 == 0 {
-		// What is read here is what a transaction that is run again must find again.
+	if lock {
 		if _, err := c.numbers(1, "SELECT balance FROM accounts WHERE id = ? FOR UPDATE", low); err != nil {
 			return err
 		}

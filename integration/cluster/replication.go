@@ -5,7 +5,7 @@ import "fmt"
 // follow makes the server a read-only replica of source.
 func (s *Server) follow(source *Server) error {
 	d := s.cluster.dialect
-	if err := s.Exec(d.readOnly(true)...); err != nil {
+	if err := s.SetReadOnly(true); err != nil {
 		return err
 	}
 	if err := s.Exec(d.follow(source, s.source == nil)...); err != nil {

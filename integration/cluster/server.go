@@ -98,8 +98,19 @@ func (s *Server) Continue() error {
 // SetReadOnly says whether the server takes writes of applications. It returns once the transactions that are being
 // committed have been.
 func (s *Server) SetReadOnly(on bool) error {
-	return s.Exec(s.cluster.dialect.readOnly(on)...)
+	// It waits for the statements that run, has all others wait, and so meets deadlocks that the server does not see: a
+	// statement that runs may wait for a transaction whose next statement waits. Then it lets them go and tries again.
+	for deadline := time.Now().Add(patience); ; {
+		err := s.Exec(s.cluster.dialect.readOnly(on)...)
+		var failed *mysql.MySQLError
+		if !errors.As(err, &failed) || failed.Number != lockWaitTimeout || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
+
+// lockWaitTimeout is the error of who has waited for a lock too long.
+const lockWaitTimeout = 1205
 
 // StopApplying has a replica apply nothing, though it still receives: it lags until CatchUp.
 func (s *Server) StopApplying() error {
@@ -165,6 +176,7 @@ func (s *Server) create(addr string) error {
 	}
 	c := mysql.NewConfig()
 	c.User, c.Net, c.Addr = "root", "unix", s.run.Socket
+	c.Params = map[string]string{"lock_wait_timeout": "1"}
 	if s.admin, err = sql.Open("mysql", c.FormatDSN()); err != nil {
 		return err
 	}
@@ -190,7 +202,7 @@ func (s *Server) Restart() error {
 	if err := s.run.Restart(); err != nil {
 		return err
 	}
-	return s.Exec(s.cluster.dialect.readOnly(true)...)
+	return s.SetReadOnly(true)
 }
 
 // rejoin brings back a server that missed a promotion. It does so under another address: nobody is to use it before it
@@ -234,7 +246,7 @@ func (s *Server) rejoin(primary *Server) error {
 	if err := s.run.Restart(); err != nil {
 		return err
 	}
-	return s.Exec(s.cluster.dialect.readOnly(true)...)
+	return s.SetReadOnly(true)
 }
 
 // remove kills the server and removes its data.

@@ -1,0 +1,285 @@
+package integration
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirproxy/weir/integration/bank"
+	"github.com/weirproxy/weir/integration/cluster"
+	"github.com/weirproxy/weir/integration/process"
+	"github.com/weirproxy/weir/integration/proxy"
+	"github.com/weirproxy/weir/integration/server"
+)
+
+// soak is for make soak.
+var soak = flag.Duration("soak", 36*time.Second, "how long the bank works through each family's faults")
+
+// TestFailover has a bank work through readwritesplit while its servers fail one after the other, again and again.
+func TestFailover(t *testing.T) {
+	for _, family := range []struct {
+		name     string
+		template func() (*server.Template, error)
+	}{{"mariadb", mariadb}, {"mysql", mysql9}} {
+		t.Run(family.name, func(t *testing.T) { testFailover(t, startCluster(t, family.template)) })
+	}
+}
+
+// failures are what happens to the servers, in turn. Each leaves a cluster of a primary and two replicas that have
+// caught up.
+var failures = []struct {
+	name string
+	fail func(*failover) error
+}{
+	{"a replica is killed", (*failover).killReplica},
+	{"a replica is stopped", (*failover).stopReplica},
+	{"a replica lags", (*failover).lagReplica},
+	{"the primary is made read-only and another promoted", (*failover).switchOver},
+	{"the primary is killed and another promoted", (*failover).killPrimary},
+}
+
+func testFailover(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	f := &failover{c: c, db: open(t, c.Primary().Addr)}
+	var err error
+	f.b, err = bank.Open(t.Context(), f.db, 50)
+	must(t, err)
+	must(t, c.WaitCaughtUp())
+	// Long enough that the servers, who share the machine with everybody else, are ahead of the clients.
+	f.b.Pause = 2 * time.Millisecond
+	weir := startSplit(t, c, `
+    delayed_retry      = "60s"
+    transaction_replay = true
+    max_lag            = "3s"
+`)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- f.b.Run(ctx, weir.Addr, 8, 8) }()
+	for began := time.Now(); ; {
+		for _, failure := range failures {
+			before := f.b.Report()
+			if err := failure.fail(f); err != nil {
+				t.Fatalf("%s: %v\n%v", failure.name, err, f.b.Report())
+			}
+			if err := f.work(); err != nil {
+				t.Fatalf("after %s: %v\n%v", failure.name, err, f.b.Report())
+			}
+			after := f.b.Report()
+			t.Logf("%s: %d transfers, %d reads", failure.name, after.Transfers-before.Transfers, after.Reads-before.Reads)
+		}
+		if time.Since(began) >= *soak {
+			break
+		}
+	}
+	cancel()
+	must(t, <-ended)
+	must(t, c.WaitCaughtUp())
+	for _, s := range c.Servers {
+		must(t, f.b.Verify(t.Context(), s.Name, open(t, s.Addr)))
+	}
+	judge(t, f.b.Report())
+}
+
+// judge says what clients may have met.
+func judge(t *testing.T, r bank.Report) {
+	t.Helper()
+	t.Log(r)
+	if len(r.Violations) > 0 {
+		t.Error("the books are wrong")
+	}
+	for e, n := range r.ReadErrors {
+		t.Errorf("%d reads failed: %s", n, e)
+	}
+	for e, n := range r.TransferErrors {
+		if !excused(e) {
+			t.Errorf("%d transactions failed: %s", n, e)
+		}
+	}
+	if r.ConnectErrors > 0 {
+		t.Errorf("%d connections were refused", r.ConnectErrors)
+	}
+}
+
+// excused says which errors of transactions clients must expect: what servers say by themselves to a transaction that
+// is being committed, and that it cannot be run again, or is not as it has read something.
+func excused(e string) bool {
+	for _, kind := range []string{bank.Blind, bank.Locking, bank.Reading} {
+		if strings.HasPrefix(e, kind+"1213 ") || strings.HasPrefix(e, kind+"COMMIT: 1213 ") ||
+			strings.HasPrefix(e, kind+"COMMIT: 1290 ") {
+			return true
+		}
+	}
+	return strings.HasPrefix(e, bank.Locking+"1927 ") || strings.HasPrefix(e, bank.Reading+"1927 ")
+}
+
+// A failover is a bank and the cluster that has its books.
+type failover struct {
+	c     *cluster.Cluster
+	b     *bank.Bank
+	db    *sql.DB
+	turns int
+}
+
+// replica is one of the replicas, another one each time.
+func (f *failover) replica() *cluster.Server {
+	f.turns++
+	replicas := f.c.Replicas()
+	return replicas[f.turns%len(replicas)]
+}
+
+// work waits until the bank has done some more: with what is left of the cluster, clients are served.
+func (f *failover) work() error { return f.await(100, 100) }
+
+// await waits until there are so many more transfers and reads.
+func (f *failover) await(transfers, reads int) error {
+	const patience = 45 * time.Second
+	before := f.b.Report()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		now := f.b.Report()
+		if len(now.Violations) > 0 {
+			return errors.New("the books are wrong")
+		}
+		if now.Transfers >= before.Transfers+transfers && now.Reads >= before.Reads+reads {
+			return nil
+		}
+	}
+	return fmt.Errorf("the bank does not work: %v", before)
+}
+
+func (f *failover) killReplica() error {
+	s := f.replica()
+	s.Kill()
+	if err := f.work(); err != nil {
+		return err
+	}
+	if err := s.Restart(); err != nil {
+		return err
+	}
+	return f.c.WaitCaughtUp()
+}
+
+func (f *failover) stopReplica() error {
+	s := f.replica()
+	if err := s.Stop(); err != nil {
+		return err
+	}
+	// Reads that the replica has begun wait for it.
+	if err := f.await(200, 0); err != nil {
+		return err
+	}
+	if err := s.Continue(); err != nil {
+		return err
+	}
+	return f.c.WaitCaughtUp()
+}
+
+func (f *failover) lagReplica() error {
+	s := f.replica()
+	if err := s.StopApplying(); err != nil {
+		return err
+	}
+	if err := f.work(); err != nil {
+		return err
+	}
+	if err := s.CatchUp(); err != nil {
+		return err
+	}
+	return f.c.WaitCaughtUp()
+}
+
+func (f *failover) switchOver() error {
+	if err := f.c.Primary().SetReadOnly(true); err != nil {
+		return err
+	}
+	if err := f.c.Promote(f.replica()); err != nil {
+		return err
+	}
+	if err := f.work(); err != nil {
+		return err
+	}
+	return f.c.WaitCaughtUp()
+}
+
+func (f *failover) killPrimary() error {
+	old := f.c.Primary()
+	old.Kill()
+	if err := f.c.Promote(f.replica()); err != nil {
+		return err
+	}
+	if err := f.work(); err != nil {
+		return err
+	}
+	if err := old.Restart(); err != nil {
+		return err
+	}
+	return f.c.WaitCaughtUp()
+}
+
+// startSplit starts a Weir whose readwritesplit has further settings, and waits until it knows the cluster.
+func startSplit(t *testing.T, c *cluster.Cluster, settings string) *proxy.Proxy {
+	t.Helper()
+	addr, err := process.FreeAddress()
+	must(t, err)
+	weir, err := proxy.StartWeirWith(require(t, program), t.TempDir(), splitConfig(c, addr, settings), addr)
+	must(t, err)
+	t.Cleanup(func() {
+		if err := weir.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("weir's log:\n%s", weir.Log())
+		}
+	})
+	return weir
+}
+
+func splitConfig(c *cluster.Cluster, addr, settings string) string {
+	var b strings.Builder
+	var names []string
+	for _, s := range c.Servers {
+		fmt.Fprintf(&b, "server %q {\n  address = %q\n}\n\n", s.Name, s.Addr)
+		names = append(names, "server."+s.Name)
+	}
+	fmt.Fprintf(&b, `monitor "replication" "main" {
+  servers  = [%s]
+  user     = %q
+  password = %q
+  interval = "200ms"
+}
+
+accounts "main" {
+  user %q {
+    password = %q
+  }
+}
+
+listener "main" {
+  address  = %q
+  accounts = accounts.main
+  pipeline = pipeline.main
+}
+
+pipeline "main" {
+  router "readwritesplit" {
+    servers = monitor.main.servers
+%s
+  }
+}
+`, strings.Join(names, ", "), cluster.MonitorUser, cluster.MonitorPassword, server.User, server.Password, addr, settings)
+	return b.String()
+}
+
+// open opens a pool for one test.
+func open(t *testing.T, addr string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("mysql", server.DSN(addr, ""))
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	return db
+}
