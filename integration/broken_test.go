@@ -77,7 +77,7 @@ func TestServerKilled(t *testing.T) {
 
 	select {
 	case err := <-failed:
-		wantError(t, err, protocol.CrServerLost, "")
+		wantError(t, err, protocol.ErConnectionKilled, "")
 	case <-time.After(patience):
 		t.Fatal("the client in mid-statement got no answer")
 	}
@@ -91,7 +91,7 @@ func TestServerKilled(t *testing.T) {
 		t.Error("the idle client's next statement succeeded")
 	}
 	_, err := connect(t, weir.Addr, "")
-	wantError(t, err, protocol.CrConnHostError, "db1")
+	wantError(t, err, protocol.ErNoServer, "db1")
 
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)

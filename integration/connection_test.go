@@ -256,7 +256,7 @@ func (r *routed) noPrimary(t *testing.T) {
 		told = fmt.Sprint(err)
 		return strings.Contains(told, "db2: it is down")
 	})
-	if !strings.HasPrefix(told, "Error 2003 (HY000): Can't connect to any server that is primary: db1: it is ") {
+	if !strings.HasPrefix(told, "Error 1429 (08001): Can't connect to any server that is primary: db1: it is ") {
 		t.Errorf("the client is told %s", told)
 	}
 	isOn(t, r.session(t, "read"), r.Servers[0])

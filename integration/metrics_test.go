@@ -271,7 +271,7 @@ func TestReadiness(t *testing.T) {
 	}
 	s.Kill()
 	_, err := connect(t, weir.Addr, "")
-	wantError(t, err, 2003, "Can't connect to any server")
+	wantError(t, err, 1429, "Can't connect to any server")
 	if ready() {
 		t.Error("ready, and the server is gone")
 	}

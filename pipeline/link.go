@@ -136,7 +136,7 @@ func (l *Link) attach() error {
 }
 
 // Serve sends the command to the server and relays its reply, as it arrives, to w. Where the server is lost, the
-// client gets error 2013 if it waits for a packet to begin, and the error wraps ErrServerLost.
+// client gets error 1927 if it waits for a packet to begin, and the error wraps ErrServerLost.
 func (l *Link) Serve(_ context.Context, w ReplyWriter, c *Command) error {
 	if err := l.attach(); err != nil {
 		return err

@@ -145,7 +145,7 @@ func noChain(err error) error {
 	}
 	if none, ok := errors.AsType[*NoServerError](err); ok {
 		return refusal{&protocol.SQLError{
-			Code: protocol.CrConnHostError, State: "HY000", Message: "Can't connect to any server: " + none.Brief(),
+			Code: protocol.ErNoServer, State: "08001", Message: "Can't connect to any server: " + none.Brief(),
 		}, err}
 	}
 	return refusal{&protocol.SQLError{Code: protocol.ErUnknown, State: "HY000", Message: err.Error()}, err}

@@ -232,7 +232,7 @@ func TestCapabilities(t *testing.T) {
 func TestNoServer(t *testing.T) {
 	t.Run("nobody there", func(t *testing.T) {
 		err := pt.Login("app", "secret")(pt.Dial(t, run(t, freeAddress(t), pipelinetest.Options{}).Addr))
-		if err == nil || !strings.Contains(err.Error(), "ERROR 2003 (HY000): Can't connect to any server") ||
+		if err == nil || !strings.Contains(err.Error(), "ERROR 1429 (08001): Can't connect to any server") ||
 			!strings.Contains(err.Error(), "db1") {
 			t.Errorf("the client is told %v", err)
 		}

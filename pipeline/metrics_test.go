@@ -33,7 +33,7 @@ func TestOutcomes(t *testing.T) {
 		outcomeResources:   {{Code: 1114, State: "HY000"}},
 		outcomeConnection:  {{Code: 1927, State: "70100"}, {Code: 9999, State: "08S01"}},
 		outcomeSignal:      {{Code: 1644, State: "45000"}},
-		outcomeServerLost:  {{Code: 2013, State: "HY000"}},
+		outcomeServerLost:  {{Code: 1927, State: "08S01"}},
 		outcomeOther:       {{Code: 1105, State: "HY000"}, {Code: 9999}},
 	} {
 		for _, e := range all {

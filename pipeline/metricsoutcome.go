@@ -71,7 +71,6 @@ var outcomeCodes = map[uint16]outcome{
 	1836: outcomeReadOnly,    // ER_READ_ONLY_MODE
 	1927: outcomeConnection,  // ER_CONNECTION_KILLED
 	1969: outcomeTimeout,     // ER_STATEMENT_TIMEOUT, MariaDB
-	2013: outcomeServerLost,  // CR_SERVER_LOST
 	3024: outcomeTimeout,     // ER_QUERY_TIMEOUT, MySQL
 	3572: outcomeLockTimeout, // ER_LOCK_NOWAIT
 }
@@ -85,6 +84,9 @@ var outcomeStates = map[string]outcome{
 
 // outcomeOf sorts an error that a statement was answered with.
 func outcomeOf(e *protocol.SQLError) outcome {
+	if e.Code == protocol.ErConnectionKilled && e.State == "08S01" { // Weir's own; a server's has another state
+		return outcomeServerLost
+	}
 	if out, ok := outcomeCodes[e.Code]; ok {
 		return out
 	}

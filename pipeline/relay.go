@@ -163,7 +163,7 @@ func (l *Link) fail(w ReplyWriter, err error, message string) error {
 	}
 	if l.reader.AtPacketStart() {
 		e := &protocol.SQLError{
-			Code: protocol.CrServerLost, State: "HY000", Message: fmt.Sprintf(message, l.Server.Config.Name),
+			Code: protocol.ErConnectionKilled, State: "08S01", Message: fmt.Sprintf(message, l.Server.Config.Name),
 		}
 		if werr := Error(w, e); werr != nil {
 			return werr

@@ -175,13 +175,13 @@ func TestServerDies(t *testing.T) {
 		srv := serving(t, pt.ExpectQuery("q"), pt.Close())
 		r := run(t, srv.Addr, pipelinetest.Options{})
 		r.Session().Run(t, pt.Query("q"),
-			pt.ExpectError(2013, "Lost connection to server db1 during query"), pt.ExpectClosed())
+			pt.ExpectError(1927, "Lost connection to server db1 during query"), pt.ExpectClosed())
 		r.AwaitLog("server lost: server db1 (" + srv.Addr + "): it closed the connection")
 	})
 	t.Run("by reset", func(t *testing.T) {
 		srv := serving(t, pt.ExpectQuery("q"), pt.Reset())
 		r := run(t, srv.Addr, pipelinetest.Options{})
-		r.Session().Run(t, pt.Query("q"), pt.ExpectError(2013), pt.ExpectClosed())
+		r.Session().Run(t, pt.Query("q"), pt.ExpectError(1927), pt.ExpectClosed())
 	})
 	t.Run("between rows", func(t *testing.T) {
 		srv := serving(t, pt.ExpectQuery("q"), func(c *pt.Conn) error { return pt.Reply(rows(c, 2)...)(c) }, pt.Close())
@@ -189,7 +189,7 @@ func TestServerDies(t *testing.T) {
 		c.Run(t, pt.Query("q"), func(c *pt.Conn) error {
 			_, err := c.ReadRows()
 			var e *protocol.SQLError
-			if !errors.As(err, &e) || e.Code != 2013 {
+			if !errors.As(err, &e) || e.Code != 1927 {
 				return fmt.Errorf("rows ended with %w", err)
 			}
 			return nil
@@ -203,7 +203,7 @@ func TestServerDies(t *testing.T) {
 		c.Run(t, pt.Query("q"), func(c *pt.Conn) error {
 			rows, err := c.ReadRows()
 			var e *protocol.SQLError
-			if !errors.As(err, &e) || e.Code != 2013 {
+			if !errors.As(err, &e) || e.Code != 1927 {
 				return fmt.Errorf("%d rows ended with %w", len(rows), err)
 			}
 			return nil
@@ -248,7 +248,7 @@ func TestServerAnswersNonsense(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			srv := serving(t, pt.ExpectQuery("q"), step, pt.Silence())
 			r := run(t, srv.Addr, pipelinetest.Options{})
-			r.Session().Run(t, pt.Query("q"), pt.ExpectError(2013, "Malformed packet from server db1"), pt.ExpectClosed())
+			r.Session().Run(t, pt.Query("q"), pt.ExpectError(1927, "Malformed packet from server db1"), pt.ExpectClosed())
 			srv.Wait(2)
 			r.AwaitLog("server db1")
 		})

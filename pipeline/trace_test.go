@@ -338,9 +338,9 @@ func TestTraceOfAStatementThatEndsItsSession(t *testing.T) {
 	t.Run("server lost", func(t *testing.T) {
 		srv := serving(t, pt.ExpectQuery("q"), pt.Close())
 		f, r := tracing(t, srv.Addr, pipelinetest.Options{}, func(c *pipeline.TracesConfig) { c.Errors = true })
-		f.Session().Run(t, pt.Query("q"), pt.ExpectError(2013), pt.ExpectClosed())
+		f.Session().Run(t, pt.Query("q"), pt.ExpectError(1927), pt.ExpectClosed())
 		one := r.await(t, 1)[0]
-		if one.reply.Err == nil || one.reply.Err.Code != 2013 || !one.legs[0].Lost {
+		if one.reply.Err == nil || one.reply.Err.Code != 1927 || !one.legs[0].Lost {
 			t.Errorf("%+v", one)
 		}
 	})

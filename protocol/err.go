@@ -6,7 +6,8 @@ import (
 )
 
 // Error codes Weir itself sends or looks for, by the names of
-// https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html; CR codes are client ones.
+// https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html. CR codes are clients' own and never sent:
+// MariaDB's clients take a packet that has one for a malformed packet, and do not show what it says.
 const (
 	ErConCount                uint16 = 1040 // 08004
 	ErHandshake               uint16 = 1043 // 08S01
@@ -20,8 +21,7 @@ const (
 	ErUnknownStmtHandler      uint16 = 1243 // HY000
 	ErOptionPreventsStatement uint16 = 1290 // HY000
 	ErConnectionKilled        uint16 = 1927 // 70100, MariaDB only
-	CrConnHostError           uint16 = 2003 // HY000
-	CrServerLost              uint16 = 2013 // HY000
+	ErNoServer                uint16 = 1429 // 08001; the name is ER_CONNECT_TO_FOREIGN_DATA_SOURCE
 	CrMalformedPacket         uint16 = 2027 // HY000
 )
 

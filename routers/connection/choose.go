@@ -80,7 +80,7 @@ func (r *Router) noServer(failed, refused []error) error {
 		wanted = " that is " + r.roles.String()
 	}
 	return noServerError{none, &protocol.SQLError{
-		Code: protocol.CrConnHostError, State: "HY000",
+		Code: protocol.ErNoServer, State: "08001",
 		Message: fmt.Sprintf("Can't connect to any server%s: %s", wanted, none.Brief()),
 	}}
 }

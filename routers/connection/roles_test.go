@@ -133,22 +133,22 @@ func TestRoles(t *testing.T) {
 		},
 		{
 			name: "no primary", roles: []string{"primary"}, states: states{down, replica},
-			want: "ERROR 2003 (HY000): Can't connect to any server that is primary: " +
+			want: "ERROR 1429 (08001): Can't connect to any server that is primary: " +
 				"db1: it is down (connection refused); db2: it is a replica, 0s behind",
 		},
 		{
 			name: "all lag", roles: []string{"replica"}, maxLag: time.Second, states: states{primary, behind(time.Minute)},
-			want: "ERROR 2003 (HY000): Can't connect to any server that is replica: " +
+			want: "ERROR 1429 (08001): Can't connect to any server that is replica: " +
 				"db1: it is the primary; db2: it is a replica, 1m0s behind, more than 1s",
 		},
 		{
 			name: "nothing known", roles: []string{"primary", "replica"}, states: states{neither},
-			want: "ERROR 2003 (HY000): Can't connect to any server that is primary or replica: " +
+			want: "ERROR 1429 (08001): Can't connect to any server that is primary or replica: " +
 				"db1: it is neither primary nor replica; db2: it is of unknown role, since no monitor watches it",
 		},
 		{
 			name: "all down", roles: []string{"any"}, states: states{down, down},
-			want: "ERROR 2003 (HY000): Can't connect to any server: " +
+			want: "ERROR 1429 (08001): Can't connect to any server: " +
 				"db1: it is down (connection refused); db2: it is down (connection refused)",
 		},
 	}
