@@ -170,7 +170,7 @@ func (f *failover) stopReplica() error {
 		return err
 	}
 	// Reads that the replica has begun wait for it.
-	if err := f.await(200, 0); err != nil {
+	if err := f.await(200, 200); err != nil {
 		return err
 	}
 	if err := s.Continue(); err != nil {
