@@ -3,6 +3,7 @@ package readwritesplit
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
@@ -18,6 +19,7 @@ type replay struct {
 	size     int
 	spoilt   string // why the open transaction cannot be run again
 	attempts int    // that the open transaction has had
+	chosen   bool   // SET TRANSACTION has said how it is to be
 	sum      checksum
 }
 
@@ -25,6 +27,7 @@ type replay struct {
 type logged struct {
 	command *pipeline.Command
 	stmt    *pipeline.PreparedStatement
+	types   []byte // of its parameters, which another execution may have bound otherwise since
 	sum     uint64
 }
 
@@ -39,6 +42,9 @@ func (p *replay) before(x *session, j *job, r *passage) {
 	}
 	p.sum.reset()
 	r.sum = &p.sum
+	if x.trx == nil {
+		p.chosen = x.sit.next
+	}
 	if x.trx != nil && !ends(j) && p.spoilt == "" {
 		r.holds = p.holds
 	}
@@ -57,10 +63,23 @@ func ends(j *job) bool {
 	}
 	switch j.st.Class {
 	case sqlscan.Commit, sqlscan.Begin, sqlscan.Set, sqlscan.Schema, sqlscan.Lock, sqlscan.Unlock, sqlscan.Admin,
-		sqlscan.XA, sqlscan.Call, sqlscan.Compound, sqlscan.Many, sqlscan.Unknown:
+		sqlscan.XA, sqlscan.Call, sqlscan.Compound, sqlscan.Many, sqlscan.Execute, sqlscan.Unknown:
 		return j.st.Class != sqlscan.Set || j.d.target != toAll || j.st.Effects != 0
 	}
 	return j.st.Effects&(sqlscan.ImplicitCommit|sqlscan.Uncertain) != 0
+}
+
+// mayEnd reports whether a command, after which a transaction is open, may have ended another one.
+func mayEnd(j *job) bool {
+	switch j.c.Com() {
+	case protocol.ComQuery, protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
+	default:
+		return false
+	}
+	if j.st != nil && j.st.Class == sqlscan.Set { // SET autocommit may, and opens none
+		return j.st.Effects&sqlscan.Uncertain != 0
+	}
+	return ends(j)
 }
 
 // after logs a command of the open transaction that has been served.
@@ -71,6 +90,16 @@ func (p *replay) after(x *session, j *job, r *passage) {
 	if x.trx == nil {
 		p.forget()
 		return
+	}
+	if mayEnd(j) { // what was before it may be committed: it is not run again
+		p.forget()
+		if j.st == nil || j.st.Class != sqlscan.Begin {
+			p.spoil("one of its statements may have ended the one before")
+			return
+		}
+	}
+	if p.chosen {
+		p.spoil("SET TRANSACTION came before it")
 	}
 	switch j.c.Com() {
 	case protocol.ComStmtPrepare, protocol.ComPing:
@@ -90,10 +119,13 @@ func (p *replay) after(x *session, j *job, r *passage) {
 		p.spoil("its statements are longer than transaction_replay_max_size")
 		x.r.counts.replayTooLarge.Add(1)
 		return
-	case j.st != nil && j.st.Class == sqlscan.Rollback:
 	}
 	p.size += len(j.c.Data)
-	p.log = append(p.log, logged{j.c.Clone(), j.stmt, p.sum.sum()})
+	l := logged{command: j.c.Clone(), stmt: j.stmt, sum: p.sum.sum()}
+	if j.stmt != nil {
+		l.types = slices.Clone(j.stmt.Types)
+	}
+	p.log = append(p.log, l)
 }
 
 func (p *replay) spoil(why string) {
@@ -122,12 +154,15 @@ func (x *session) replayed(j *job, lost *pipeline.LostError) error {
 	case j.c.Part != protocol.Whole || j.only != nil:
 		return cannot("its last command is not at hand any more")
 	}
-	wait := job{w: j.w, c: j.c, d: decision{target: toPrimary}}
+	wait := job{c: j.c, d: decision{target: toPrimary}}
 	for p.attempts++; p.attempts <= x.r.config.TransactionReplayAttempts; p.attempts++ {
 		x.trx = nil
 		to, err := x.place(&wait)
 		for errors.Is(err, errAgain) {
 			to, err = x.place(&wait)
+		}
+		if none, ok := errors.AsType[*noServer](err); ok && x.r.config.OnPrimaryLoss == "read_only" {
+			return cannot(none.Error())
 		}
 		if err != nil {
 			return x.gone(m, err)
@@ -182,6 +217,9 @@ func (x *session) rerun(m *member) error {
 	for i := range x.replay.log {
 		l := &x.replay.log[i]
 		j := job{c: l.command, stmt: l.stmt}
+		if l.stmt != nil {
+			l.stmt.Types = append(l.stmt.Types[:0], l.types...)
+		}
 		c, id, err := x.ready(m, &j)
 		if err != nil {
 			return err

@@ -145,6 +145,8 @@ func (sit *situation) held(p *policy) string {
 		return "user variables are known there alone"
 	case sit.texts.onPrimary():
 		return "statements are prepared there alone"
+	case sit.next:
+		return "SET TRANSACTION for the next one was sent there"
 	}
 	return ""
 }

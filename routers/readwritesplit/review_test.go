@@ -1,0 +1,84 @@
+package readwritesplit_test
+
+import (
+	"testing"
+
+	"github.com/weirproxy/weir/protocol"
+	pt "github.com/weirproxy/weir/protocol/protocoltest"
+	"github.com/weirproxy/weir/routers/readwritesplit"
+)
+
+// replaying has transactions be run again.
+func replaying(c *readwritesplit.Config) { c.DelayedRetry, c.TransactionReplay = patience, true }
+
+const inTransaction = protocol.StatusAutocommit | protocol.StatusInTrans
+
+// fails reads an error of any kind.
+func fails(c *pt.Conn) error {
+	payload, err := c.ReadPayload()
+	if err == nil && payload[0] != 0xff {
+		err = pt.ExpectError(0)(c)
+	}
+	return err
+}
+
+// TestReplayOfTwo: what one transaction has committed is not run again with the next, which began without an end in between.
+func TestReplayOfTwo(t *testing.T) {
+	fall := func(k *cluster) {
+		k.db1.die()
+		k.in(down, primary, replica)
+		k.forget()
+	}
+	t.Run("begin", func(t *testing.T) {
+		k := newCluster(t, replaying)
+		c := k.Session()
+		c.Run(t, do("BEGIN", "INSERT 1", "BEGIN", "INSERT 2"))
+		fall(k)
+		c.Run(t, do("INSERT 3", "COMMIT"))
+		k.db2.expect("BEGIN", "INSERT 2", "INSERT 3", "COMMIT")
+	})
+	for _, again := range []string{"COMMIT AND CHAIN", "INSERT 2; COMMIT; BEGIN", "CALL p()", "EXECUTE s"} {
+		t.Run(again, func(t *testing.T) {
+			k := newCluster(t, replaying)
+			k.db1.on(again, pt.ReplyOK(protocol.OK{Status: inTransaction}))
+			c := k.Session()
+			c.Run(t, do("BEGIN", "INSERT 1", again))
+			fall(k)
+			c.Run(t, pt.Query("INSERT 3"), fails)
+			if n := k.db2.times("INSERT 1"); n != 0 {
+				t.Error("a write that may be committed was run again")
+			}
+		})
+	}
+	t.Run("execution in flight", func(t *testing.T) {
+		k := newCluster(t, replaying)
+		k.db1.on("EXECUTE s", pt.Close())
+		c := k.Session()
+		c.Run(t, do("PREPARE s FROM 'COMMIT'", "BEGIN", "INSERT 1"))
+		k.in(replica, primary, replica)
+		c.Run(t, pt.Query("EXECUTE s"), fails)
+		if n := k.db2.times("INSERT 1"); n != 0 {
+			t.Error("a transaction that may be committed was run again")
+		}
+	})
+	t.Run("set transaction", func(t *testing.T) {
+		k := newCluster(t, replaying)
+		c := k.Session()
+		c.Run(t, do("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "BEGIN"), ask("SELECT 1", "db1"))
+		fall(k)
+		c.Run(t, pt.Query("SELECT 2"), fails)
+		if n := k.db2.times("BEGIN"); n != 0 {
+			t.Error("a transaction was run again without its isolation level")
+		}
+	})
+}
+
+// TestSetTransactionLost: what SET TRANSACTION has said is not forgotten silently.
+func TestSetTransactionLost(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, do("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
+	k.db1.die()
+	k.in(down, primary, replica)
+	c.Run(t, pt.Query("BEGIN"), lost())
+}
