@@ -56,10 +56,10 @@ func (x *session) notReady(m *member, j *job, err error) error {
 			return x.gone(m, err)
 		}
 		j.tried |= 1 << m.index
-		if j.d.target == toReplica {
-			return errAgain
+		if j.depends(m) {
+			return x.await(j, fmt.Errorf("%w: %w", errNoPrimary, err))
 		}
-		return x.await(j, err)
+		return errAgain
 	}
 	if refused, ok := errors.AsType[*protocol.SQLError](err); ok { // a prepared statement, that is
 		if !j.c.ExpectsReply() {
@@ -93,11 +93,8 @@ func (x *session) lostAt(m *member, j *job, lost *pipeline.LostError) error {
 	}
 	x.r.counts.retried.Add(1)
 	j.tried |= 1 << m.index
-	if j.d.target == toReplica {
-		return errAgain
-	}
-	if m.server().State().Role == pipeline.Primary {
-		return x.await(j, lost)
+	if j.depends(m) {
+		return x.await(j, fmt.Errorf("%w: %w", errNoPrimary, lost))
 	}
 	return errAgain
 }

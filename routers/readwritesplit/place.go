@@ -3,6 +3,7 @@ package readwritesplit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -34,11 +35,16 @@ func (x *session) place(j *job) (*member, error) {
 		return nil, err
 	}
 	j.tried |= 1 << m.index
-	if m.server().State().Role == pipeline.Primary || j.d.target != toReplica {
-		return nil, x.await(j, err)
+	if j.depends(m) {
+		return nil, x.await(j, fmt.Errorf("%w: %w", errNoPrimary, err))
 	}
 	x.s.Log().Warn("server passed over", "error", err)
 	return nil, errAgain
+}
+
+// depends reports whether the command has to wait for m, which has failed it: no other server may serve it.
+func (j *job) depends(m *member) bool {
+	return m.server().State().Role == pipeline.Primary && j.d.target != toReplica && j.d.target != toAll
 }
 
 // pick says which server is to serve a command.
@@ -117,7 +123,7 @@ func (x *session) pickAny(j *job) (*member, error) {
 	if x.last != nil && x.last.connected() && j.tried&(1<<x.last.index) == 0 {
 		return x.last, nil
 	}
-	if at >= 0 && x.r.config.MaxReplicas == 0 {
+	if at >= 0 && x.r.config.MaxReplicas == 0 && j.tried&(1<<at) == 0 {
 		return &x.members[at], nil
 	}
 	return x.pickReader(j)
@@ -157,7 +163,7 @@ var (
 )
 
 // await waits for a server that can take the command, where the settings say so, and returns errAgain. Otherwise it
-// answers the command, or returns what ends the session.
+// answers the command and returns errAnswered, or returns what ends the session.
 func (x *session) await(j *job, reason error) error {
 	if j.until.IsZero() && x.r.config.DelayedRetry > 0 {
 		j.until = time.Now().Add(x.r.config.DelayedRetry)
@@ -168,7 +174,7 @@ func (x *session) await(j *job, reason error) error {
 		for i := range x.members {
 			x.members[i].unfit = false // it may have been told of a new start
 		}
-		if primaryOf(x.r.candidates) >= 0 { // what the monitor knows is not enough: it does not take connections
+		if x.serves(j) { // what the monitor knows is not enough: it does not take connections
 			if err := x.s.Sleep(min(left, connectPause)); err != nil {
 				return err
 			}
@@ -195,19 +201,26 @@ func (x *session) serves(j *job) bool {
 	if primaryOf(x.r.candidates) >= 0 {
 		return true
 	}
-	return j.d.target == toReplica && choose(x.r.candidates, x.r.by, &wish{maxLag: x.r.config.MaxLag, maxReplicas: x.r.config.MaxReplicas}) >= 0
+	if j.d.target == toPrimary || j.d.target == toServer {
+		return false
+	}
+	return choose(x.r.candidates, x.r.by, &wish{maxLag: x.r.config.MaxLag, maxReplicas: x.r.config.MaxReplicas}) >= 0
 }
 
 // refuse answers a command that no server takes.
 func (x *session) refuse(j *job, reason error) error {
-	if x.r.config.OnPrimaryLoss == "read_only" && errors.Is(reason, errNoPrimary) && x.trx == nil {
+	if x.r.config.OnPrimaryLoss == "read_only" && errors.Is(reason, errNoPrimary) && x.trx == nil && j.w != nil {
 		if !j.c.ExpectsReply() {
-			return nil
+			return errAnswered
 		}
-		return pipeline.Error(j.w, &protocol.SQLError{
+		err := pipeline.Error(j.w, &protocol.SQLError{
 			Code: protocol.ErOptionPreventsStatement, State: "HY000",
 			Message: "The MySQL server is running with the --read-only option so it cannot execute this statement: no primary is known",
 		})
+		if err != nil {
+			return err
+		}
+		return errAnswered
 	}
 	return &noServer{reason}
 }

@@ -163,14 +163,20 @@ func (x *session) run(j *job) error {
 		if err == nil {
 			err = x.runAt(m, j)
 		}
-		if !errors.Is(err, errAgain) {
+		switch {
+		case errors.Is(err, errAnswered):
+			return nil
+		case !errors.Is(err, errAgain):
 			return err
 		}
 	}
 }
 
-// errAgain has a command be tried at another server.
-var errAgain = errors.New("try another server")
+// errAgain has a command be tried at another server. errAnswered says that it has been answered without one.
+var (
+	errAgain    = errors.New("try another server")
+	errAnswered = errors.New("the command has been answered")
+)
 
 // runAt has one server serve the command. errAgain says that another one may.
 func (x *session) runAt(m *member, j *job) error {
