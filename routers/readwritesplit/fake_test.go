@@ -1,0 +1,284 @@
+package readwritesplit_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirproxy/weir/protocol"
+	pt "github.com/weirproxy/weir/protocol/protocoltest"
+)
+
+// A fake is a server that does all it is asked, and notes it. It answers what reads by a row with its name.
+type fake struct {
+	name     string
+	greeting protocol.Greeting
+	firstID  uint32 // of its prepared statements
+	t        *testing.T
+	srv      *pt.Server
+
+	mu     sync.Mutex
+	got    []string
+	logins int
+	script map[string]pt.Step // how statements are answered that are not answered as usual
+	gtid   string             // what the next write is told to be, where it is tracked
+}
+
+// newFake starts the server with the number i, from 0.
+func newFake(t *testing.T, i int, greeting protocol.Greeting) *fake {
+	t.Helper()
+	f := &fake{
+		name: fmt.Sprintf("db%d", i+1), greeting: greeting, firstID: uint32(100 * (i + 1)), t: t,
+		script: make(map[string]pt.Step),
+	}
+	f.srv = pt.NewServer(t, func(int) []pt.Step { return []pt.Step{f.connection} })
+	return f
+}
+
+// die closes the server and all connections.
+func (f *fake) die() { f.srv.Close() }
+
+// rise has a server that has died be there again.
+func (f *fake) rise() {
+	f.t.Helper()
+	ln, err := net.Listen("tcp", f.srv.Addr)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.srv = pt.Serve(f.t, ln, func(int) []pt.Step { return []pt.Step{f.connection} })
+}
+
+// on has the statement be answered by steps from now on; none, as usual.
+func (f *fake) on(statement string, steps ...pt.Step) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if delete(f.script, statement); len(steps) > 0 {
+		f.script[statement] = pt.Script(steps...)
+	}
+}
+
+// wrote has writes be told as this transaction from now on.
+func (f *fake) wrote(gtid string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gtid = gtid
+}
+
+// note keeps a command, and returns how it is to be answered where that is not as usual.
+func (f *fake) note(command string) pt.Step {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got = append(f.got, command)
+	return f.script[command]
+}
+
+// takes returns what the server has got since it was last asked.
+func (f *fake) takes() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got := f.got
+	f.got = nil
+	return got
+}
+
+// expect checks what the server has got since it was last asked.
+func (f *fake) expect(want ...string) {
+	f.t.Helper()
+	if diff := cmp.Diff(want, f.takes()); diff != "" {
+		f.t.Errorf("%s (-want +got):\n%s", f.name, diff)
+	}
+}
+
+// times is how often the server has got a command since it was last asked.
+func (f *fake) times(command string) (n int) {
+	for _, got := range f.takes() {
+		if got == command {
+			n++
+		}
+	}
+	return n
+}
+
+// loggedIn is how often somebody has.
+func (f *fake) loggedIn() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.logins
+}
+
+// connection plays the server on one connection.
+func (f *fake) connection(c *pt.Conn) error {
+	if err := pt.Greet(f.greeting)(c); err != nil {
+		return err
+	}
+	if err := pt.AcceptLogin()(c); err != nil {
+		if errors.Is(err, io.EOF) { // Weir only reads the greeting
+			return nil
+		}
+		return err
+	}
+	f.mu.Lock()
+	f.logins++
+	f.mu.Unlock()
+	l := &fakeLink{fake: f, status: protocol.StatusAutocommit, nextID: f.firstID, texts: make(map[uint32]string)}
+	if err := pt.Repeat(l.serve)(c); err != nil && !errors.Is(err, net.ErrClosed) { // by the script
+		return err
+	}
+	return nil
+}
+
+// A fakeLink is a connection to a fake.
+type fakeLink struct {
+	*fake
+	status uint16
+	nextID uint32
+	texts  map[uint32]string // of prepared statements
+}
+
+// serve answers one command. Its notes are the text of a statement, "prepare TEXT", or the command's name and what follows:
+// an execution's id and hexadecimal payload behind it.
+func (l *fakeLink) serve(c *pt.Conn) error {
+	command, err := c.ReadCommand()
+	if err != nil {
+		return err
+	}
+	rest := command[1:]
+	switch command[0] {
+	case protocol.ComQuit:
+		return io.EOF
+	case protocol.ComQuery:
+		at, _ := protocol.QueryTextOffset(command, c.Caps)
+		text := string(command[at:])
+		return l.statement(c, text, l.note(text))
+	case protocol.ComStmtPrepare:
+		if step := l.note("prepare " + string(rest)); step != nil {
+			return step(c)
+		}
+		return l.prepare(c, string(rest))
+	case protocol.ComStmtExecute, protocol.ComStmtFetch, protocol.ComStmtSendLongData, protocol.ComStmtClose,
+		protocol.ComStmtReset:
+		id := binary.LittleEndian.Uint32(rest)
+		return l.prepared(c, command[0], id, l.note(fmt.Sprintf("%s %d %x", verbs[command[0]], id, rest[4:])), rest[4:])
+	}
+	if step := l.note(strings.TrimSpace(protocol.CommandName(command[0]) + " " + string(rest))); step != nil {
+		return step(c)
+	}
+	if command[0] == protocol.ComResetConnection {
+		l.status = protocol.StatusAutocommit
+		clear(l.texts)
+	}
+	return l.ok(c)
+}
+
+var verbs = map[byte]string{
+	protocol.ComStmtExecute: "execute", protocol.ComStmtFetch: "fetch", protocol.ComStmtSendLongData: "long",
+	protocol.ComStmtClose: "close", protocol.ComStmtReset: "reset",
+}
+
+// statement answers one, prepared or not.
+func (l *fakeLink) statement(c *pt.Conn, text string, step pt.Step) error {
+	if step != nil {
+		return step(c)
+	}
+	switch verb, _, _ := strings.Cut(text, " "); verb {
+	case "BEGIN", "START":
+		l.status |= protocol.StatusInTrans
+		if strings.HasSuffix(text, "READ ONLY") {
+			l.status |= protocol.StatusInTransReadonly
+		}
+	case "COMMIT", "ROLLBACK":
+		l.status &^= protocol.StatusInTrans | protocol.StatusInTransReadonly
+	case "SELECT", "SHOW":
+		return l.rows(c, l.status, []string{l.name})
+	case "INSERT":
+		return l.write(c)
+	}
+	return l.ok(c)
+}
+
+func (l *fakeLink) ok(c *pt.Conn) error { return pt.ReplyOK(protocol.OK{Status: l.status})(c) }
+
+// write answers a write, and tells of its transaction.
+func (l *fakeLink) write(c *pt.Conn) error {
+	ok := protocol.OK{AffectedRows: 1, Status: l.status}
+	l.mu.Lock()
+	if gtid := l.gtid; gtid != "" {
+		ok.Status |= protocol.StatusSessionStateChange
+		ok.SessionState = written(l.greeting, gtid)
+	}
+	l.mu.Unlock()
+	return pt.ReplyOK(ok)(c)
+}
+
+// written is what a server's OK packet tells of a transaction.
+func written(g protocol.Greeting, gtid string) []byte {
+	if g.Capabilities.Has(protocol.ClientMySQL) {
+		change := protocol.AppendLenencString([]byte{0}, gtid)
+		return protocol.AppendLenencString([]byte{protocol.SessionTrackGTIDs}, change)
+	}
+	change := protocol.AppendLenencString(protocol.AppendLenencString([]byte(nil), "last_gtid"), gtid)
+	return protocol.AppendLenencString([]byte{protocol.SessionTrackSystemVariables}, change)
+}
+
+// rows answers by rows of one column.
+func (l *fakeLink) rows(c *pt.Conn, status uint16, rows ...[]string) error {
+	all := pt.Rows(c.Caps, []string{"server"}, rows...)
+	binary.LittleEndian.PutUint16(all[len(all)-1][3:], status) // of an EOF packet as of an OK
+	return pt.Reply(all...)(c)
+}
+
+func (l *fakeLink) prepare(c *pt.Conn, text string) error {
+	l.nextID++
+	l.texts[l.nextID] = text
+	columns, params := 0, strings.Count(text, "?")
+	if strings.HasPrefix(text, "SELECT") {
+		columns = 1
+	}
+	payload := binary.LittleEndian.AppendUint32([]byte{0}, l.nextID)
+	payload = append(payload, byte(columns), 0, byte(params), 0, 0, 0, 0)
+	all := [][]byte{payload}
+	for _, n := range []int{params, columns} {
+		for range n {
+			all = append(all, pt.Rows(c.Caps, []string{"?"})[1])
+		}
+		if n > 0 && !c.Caps.Has(protocol.ClientDeprecateEOF) {
+			all = append(all, []byte{0xfe, 0, 0, 0, 0})
+		}
+	}
+	return pt.Reply(all...)(c)
+}
+
+// prepared answers a command about a prepared statement. Rows are sent as text, which nobody on the way reads.
+func (l *fakeLink) prepared(c *pt.Conn, com byte, id uint32, step pt.Step, rest []byte) error {
+	text, known := l.texts[id]
+	switch {
+	case com == protocol.ComStmtClose, com == protocol.ComStmtSendLongData:
+		if !known {
+			return fmt.Errorf("%s about %d, which is not prepared here", verbs[com], id)
+		}
+		if com == protocol.ComStmtClose {
+			delete(l.texts, id)
+		}
+		return nil
+	case step != nil:
+		return step(c)
+	case !known:
+		return pt.ReplyError(protocol.ErUnknownStmtHandler, "HY000", "Unknown prepared statement handler")(c)
+	case com == protocol.ComStmtReset:
+		return l.ok(c)
+	case com == protocol.ComStmtFetch:
+		end := pt.Rows(c.Caps, []string{"server"}, []string{l.name})
+		binary.LittleEndian.PutUint16(end[len(end)-1][3:], l.status|protocol.StatusLastRowSent)
+		return pt.Reply(end[len(end)-2:]...)(c)
+	case rest[0] != 0: // with a cursor
+		return l.rows(c, l.status|protocol.StatusCursorExists)
+	}
+	return l.statement(c, text, l.note("executed "+text))
+}

@@ -1,0 +1,167 @@
+package readwritesplit_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
+	"github.com/weirproxy/weir/protocol"
+	pt "github.com/weirproxy/weir/protocol/protocoltest"
+	"github.com/weirproxy/weir/routers/readwritesplit"
+)
+
+// TestRouter: with nothing but a primary, it is a router like any other.
+func TestRouter(t *testing.T) {
+	pipelinetest.TestRouter(t, func(servers []*pipeline.Server) pipeline.Target {
+		servers[0].SetState(primary)
+		c := readwritesplit.Defaults
+		c.Servers, c.LazyConnect = servers, false
+		r, err := readwritesplit.New(c, pipeline.Env{
+			Log: slog.New(slog.DiscardHandler), OnStart: func(func() error) {}, OnStop: func(func()) {}, Expose: func(pipeline.Metric) {},
+		})
+		if err != nil {
+			panic(err)
+		}
+		return r
+	})
+}
+
+// TestSpread: reads are spread over the replicas, and nothing else is.
+func TestSpread(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, ask("SELECT 1", "db2"), ask("SELECT 2", "db3"), ask("SELECT 3", "db2"), do("INSERT 4"), ask("SELECT 5", "db3"),
+		ask("SELECT 6 FOR UPDATE", "db1"), ask("SHOW TABLES", "db2"))
+	k.db1.expect("INSERT 4", "SELECT 6 FOR UPDATE")
+	k.db2.expect("SELECT 1", "SELECT 3", "SHOW TABLES")
+	k.db3.expect("SELECT 2", "SELECT 5")
+	c.Run(t, do("BEGIN"), ask("SELECT 7", "db1"), do("COMMIT"), ask("SELECT 8", "db3"))
+}
+
+// TestLazyConnect: a server is connected when it is first used, unless the setting says otherwise.
+func TestLazyConnect(t *testing.T) {
+	links := func(k *cluster) string {
+		return fmt.Sprint(k.Servers[0].Links(), k.Servers[1].Links(), k.Servers[2].Links())
+	}
+	k := newCluster(t, nil)
+	c := k.Session()
+	for step, want := range []string{"0 0 0", "0 1 0", "0 1 1", "0 1 1"} {
+		if step > 0 {
+			c.Run(t, pt.Query("SELECT 1"))
+			if _, err := c.ReadRows(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := links(k); got != want {
+			t.Errorf("after %d reads, there are %s connections, want %s", step, got, want)
+		}
+	}
+	k = newCluster(t, func(c *readwritesplit.Config) { c.LazyConnect, c.MaxReplicas = false, 1 })
+	c = k.Session()
+	if got := links(k); got != "1 1 0" {
+		t.Errorf("eagerly and with one replica, there are %s connections", got)
+	}
+	c.Run(t, ask("SELECT 1", "db2"), ask("SELECT 2", "db2"))
+}
+
+// TestReadOnlyTransaction: it stays on one replica, and is committed where a statement cannot be part of it.
+func TestReadOnlyTransaction(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, do("START TRANSACTION READ ONLY"), ask("SELECT 1", "db2"), ask("SELECT 2", "db2"), do("COMMIT"), ask("SELECT 3", "db3"))
+	k.forget()
+	c.Run(t, do("START TRANSACTION READ ONLY"), ask("SELECT 4", "db2"), do("BEGIN", "INSERT 5", "COMMIT"), ask("SELECT 6", "db3"))
+	k.db2.expect("START TRANSACTION READ ONLY", "SELECT 4", "COMMIT")
+	k.db1.expect("BEGIN", "INSERT 5", "COMMIT")
+}
+
+// TestKill: a session has several connections, and the one that runs something is killed; or all, and the session.
+func TestKill(t *testing.T) {
+	k := newCluster(t, nil)
+	running := make(chan struct{})
+	k.db3.on("SELECT SLEEP(1000)", func(c *pt.Conn) error { close(running); return pt.Silence()(c) })
+	victim, killer := k.Session(), k.Session()
+	victim.Run(t, do("INSERT 1"), ask("SELECT 2", "db2"), pt.Query("SELECT SLEEP(1000)"))
+	<-running
+	k.forget()
+	id := victim.Greeting.ConnectionID
+	killer.Run(t, do(fmt.Sprintf("KILL QUERY %d", id)))
+	k.db1.expect()
+	k.db2.expect()
+	k.db3.expect("KILL QUERY 7") // the server's own id
+	killer.Run(t, do(fmt.Sprintf("KILL %d", id)))
+	victim.Run(t, pt.Silence())
+	for _, f := range k.fakes {
+		f.expect("KILL 7")
+	}
+}
+
+// TestResetConnection: after it the session is as new, on the connections it has.
+func TestResetConnection(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	reset := pt.Script(pt.Send(protocol.ComResetConnection, ""), pt.ExpectOK())
+	c.Run(t, do("INSERT 1"), ask("SELECT 2", "db2"), do("SET @x = 1", "BEGIN", "LOCK TABLES t READ"))
+	k.forget()
+	c.Run(t, reset)
+	k.db1.expect("COM_RESET_CONNECTION")
+	k.db2.expect("COM_RESET_CONNECTION")
+	k.db3.expect()
+	c.Run(t, ask("SELECT 3", "db3"), ask("SELECT 4", "db2"), do("INSERT 5"))
+	k.db1.expect("INSERT 5")
+	k.db2.expect("SELECT 4") // and no SET
+	k.db3.expect("SELECT 3")
+	for i, f := range k.fakes {
+		if n := f.loggedIn(); n != 1 {
+			t.Errorf("db%d has been logged in to %d times", i+1, n)
+		}
+	}
+}
+
+// TestHints: a hint goes by the server's name.
+func TestHints(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	for range 3 {
+		c.Run(t, ask("SELECT 1 -- weir route to server db3", "db3"), ask("SELECT 2 /* maxscale route to master */", "db1"),
+			ask("SELECT 3 -- weir route to last", "db1"))
+	}
+	k.in(primary, replica, down)
+	c.Run(t, ask("SELECT 1 -- weir route to server db3", "db1")) // not there: as if a replica had been missing
+}
+
+// TestSettings: mistakes are found before anything runs.
+func TestSettings(t *testing.T) {
+	k := newCluster(t, nil)
+	for name, change := range map[string]func(c *readwritesplit.Config){
+		"servers":                        func(c *readwritesplit.Config) { c.Servers = nil },
+		"servers twice":                  func(c *readwritesplit.Config) { c.Servers = append(c.Servers, c.Servers[0]) },
+		"choice":                         func(c *readwritesplit.Config) { c.Choice = "fastest" },
+		"max_replicas":                   func(c *readwritesplit.Config) { c.MaxReplicas = -1 },
+		"max_lag":                        func(c *readwritesplit.Config) { c.MaxLag = -1 },
+		"user_variables":                 func(c *readwritesplit.Config) { c.UserVariables = "master" },
+		"on_primary_loss":                func(c *readwritesplit.Config) { c.OnPrimaryLoss = "fail" },
+		"delayed_retry":                  func(c *readwritesplit.Config) { c.DelayedRetry = -1 },
+		"transaction_replay":             func(c *readwritesplit.Config) { c.TransactionReplay = true },
+		"transaction_replay_max_size":    func(c *readwritesplit.Config) { c.TransactionReplayMaxSize = 0 },
+		"transaction_replay_attempts":    func(c *readwritesplit.Config) { c.TransactionReplayAttempts = 0 },
+		"transaction_replay_on_deadlock": func(c *readwritesplit.Config) { c.TransactionReplayOnDeadlock = true },
+		"causal_reads":                   func(c *readwritesplit.Config) { c.CausalReads = "local" },
+		"causal_reads_by":                func(c *readwritesplit.Config) { c.CausalReadsBy = "hope" },
+		"causal_reads_timeout":           func(c *readwritesplit.Config) { c.CausalReadsTimeout = 0 },
+		"max_history":                    func(c *readwritesplit.Config) { c.MaxHistory = -1 },
+	} {
+		config := readwritesplit.Defaults
+		config.Servers = k.Servers
+		change(&config)
+		setting, _, _ := strings.Cut(name, " ")
+		_, err := readwritesplit.New(config, pipeline.Env{})
+		if invalid := (*pipeline.InvalidError)(nil); !errors.As(err, &invalid) || invalid.Setting != setting {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
