@@ -1,6 +1,7 @@
 package readwritesplit_test
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"github.com/weirproxy/weir/protocol"
@@ -81,4 +82,40 @@ func TestSetTransactionLost(t *testing.T) {
 	k.db1.die()
 	k.in(down, primary, replica)
 	c.Run(t, pt.Query("BEGIN"), lost())
+}
+
+// TestTransactionElsewhere: a transaction that a replica has begun by itself, as its settings say, keeps nothing there
+// that is the primary's.
+func TestTransactionElsewhere(t *testing.T) {
+	k := newCluster(t, nil)
+	manual := func(c *pt.Conn) error { // autocommit is off at the server
+		all := pt.Rows(c.Caps, []string{"server"}, []string{"here"})
+		binary.LittleEndian.PutUint16(all[len(all)-1][3:], protocol.StatusInTrans)
+		return pt.Reply(all...)(c)
+	}
+	k.db2.on("SELECT 1", manual)
+	k.db3.on("SELECT 1", manual)
+	c := k.Session()
+	c.Run(t, ask("SELECT 1", "here"), do("INSERT 2"))
+	k.db1.expect("INSERT 2")
+}
+
+// TestFailedBegin: a statement that fails may have begun a transaction, which an error does not tell of.
+func TestFailedBegin(t *testing.T) {
+	for _, statement := range []string{"BEGIN; INSERT 1; SELECT nothing", "CALL p()"} {
+		t.Run(statement, func(t *testing.T) {
+			k := newCluster(t, nil)
+			k.db1.on(statement, pt.ReplyError(1054, "42S22", "Unknown column"))
+			inside := func(c *pt.Conn) error {
+				all := pt.Rows(c.Caps, []string{"server"}, []string{"db1"})
+				binary.LittleEndian.PutUint16(all[len(all)-1][3:], inTransaction)
+				return pt.Reply(all...)(c)
+			}
+			k.db1.on("SELECT 2", inside)
+			k.db1.on("SELECT 3", inside)
+			c := k.Session()
+			c.Run(t, pt.Query(statement), pt.ExpectError(1054), ask("SELECT 2", "db1"), ask("SELECT 3", "db1"), do("COMMIT"))
+			c.Run(t, ask("SELECT 4", "db2"))
+		})
+	}
 }

@@ -214,6 +214,9 @@ func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decis
 	case st != nil && st.Class == sqlscan.Prepare: // there is none by that name any more
 		sit.texts.deallocate(preparedName(st.Canonical))
 	}
+	if failed && d.target == toPrimary && executes(c) && mayBegin(st) {
+		sit.open, sit.elsewhere = true, false // it may be: the next reply tells
+	}
 	if st == nil || failed || st.Effects == 0 && (st.Class == sqlscan.Read || st.Class == sqlscan.Write) {
 		return
 	}
@@ -222,6 +225,18 @@ func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decis
 	if d.target == toPrimary {
 		sit.learnBonds(st, effects)
 	}
+}
+
+// mayBegin reports whether a statement may have begun a transaction before it failed, which the error does not tell.
+func mayBegin(st *pipeline.Statement) bool {
+	if st == nil {
+		return true
+	}
+	switch st.Class {
+	case sqlscan.Call, sqlscan.Compound, sqlscan.Many, sqlscan.Execute, sqlscan.Unknown:
+		return true
+	}
+	return false
 }
 
 // consume has what waited for the next transaction be over, once there may have been one: a statement that uses no table

@@ -42,7 +42,7 @@ func (p *policy) statement(c *pipeline.Command, st *pipeline.Statement, h hint, 
 	switch {
 	case where == toPrimary:
 		d = decision{why: "it was prepared there alone"}
-	case sit.apart():
+	case sit.apart() && sit.readOnly:
 		d = p.apart(c, st, effects, sit)
 	default:
 		d = p.together(c, st, effects, sit)
