@@ -109,6 +109,7 @@ func (x *session) takeOver(m *member) error {
 			}
 		}
 	}
+	m.ready = m.ready && (before == nil || x.insertID == 0) // LAST_INSERT_ID() is what it was
 	x.primary = m
 	return nil
 }

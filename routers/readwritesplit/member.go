@@ -39,6 +39,9 @@ func (m *member) connect() error {
 	if m.connected() {
 		return nil
 	}
+	if m.link != nil {
+		m.link.Close() // it may have been severed
+	}
 	m.ready, m.synced, m.at, m.recent = false, 0, nil, nil
 	if m.x.causal != nil {
 		m.x.causal.reconnected(m.index)
@@ -68,19 +71,25 @@ func (e *errUnfit) Error() string {
 // sync brings the server up to date: it runs the session commands it has not run. An error other than a
 // *pipeline.LostError or an *errUnfit ends the session.
 func (m *member) sync() error {
-	if !m.ready && m != m.x.trx { // MySQL refuses it within a transaction
-		if err := m.prime(); err != nil {
-			return err
-		}
-	}
 	if m.x.primary != m {
 		if err := m.x.takeOver(m); err != nil {
 			return err
 		}
 	}
-	if m.synced == m.x.history.next {
-		return nil
+	if m.synced != m.x.history.next {
+		if err := m.follow(); err != nil {
+			return err
+		}
 	}
+	// This comes last: what the client sets does not overrule it. MySQL refuses it within a transaction.
+	if !m.ready && m != m.x.trx {
+		return m.prime()
+	}
+	return nil
+}
+
+// follow runs the session commands that the server has not run.
+func (m *member) follow() error {
 	for _, e := range m.x.history.since(m.synced) {
 		if err := m.ask(e.command); err != nil {
 			if failed, ok := err.(*protocol.SQLError); ok {

@@ -119,3 +119,29 @@ func TestFailedBegin(t *testing.T) {
 		})
 	}
 }
+
+// TestLastInsertIDOfPromoted: a replica that becomes primary knows what LAST_INSERT_ID() was, also where it has been used before.
+func TestLastInsertIDOfPromoted(t *testing.T) {
+	k := newCluster(t, nil)
+	k.db1.on("INSERT 1", pt.ReplyOK(protocol.OK{LastInsertID: 42, Status: protocol.StatusAutocommit}))
+	c := k.Session()
+	c.Run(t, ask("SELECT 1", "db2"), ask("SELECT 2", "db3"), do("INSERT 1"))
+	k.db1.die()
+	k.in(down, primary, replica)
+	k.forget()
+	c.Run(t, ask("SELECT LAST_INSERT_ID()", "db2"))
+	k.db2.expect("SET LAST_INSERT_ID = 42", "SELECT LAST_INSERT_ID()")
+}
+
+// TestTracked: what the client wants to be told of does not overrule what the router does, on servers used later.
+func TestTracked(t *testing.T) {
+	k := newCluster(t, func(c *readwritesplit.Config) { c.CausalReads = "session" })
+	c := k.Session()
+	c.Run(t, do("INSERT 1", "SET session_track_system_variables='autocommit'"))
+	k.forget()
+	c.Run(t, ask("SELECT 2", "db2"))
+	got := k.db2.takes()
+	if len(got) != 3 || got[0] != "SET session_track_system_variables='autocommit'" {
+		t.Errorf("db2 has got %q", got)
+	}
+}
