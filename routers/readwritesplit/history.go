@@ -2,6 +2,7 @@ package readwritesplit
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
@@ -23,10 +24,9 @@ type history struct {
 type entry struct {
 	number  uint64
 	command *pipeline.Command
-	// sets are the settings that the command sets to what it says itself. It may be left out once a later entry sets the
-	// same, unless one that is not plain has come between, which may have read them.
-	sets  []string
-	plain bool
+	// sets are the settings that the command sets to what it says itself, nil where it may depend on others. It is left out
+	// once a later entry sets the same, unless one has come between that may depend on it.
+	sets []string
 }
 
 // since returns the entries that a server has not run which has run all before number.
@@ -40,24 +40,55 @@ func (h *history) since(number uint64) []entry {
 
 // add keeps a command that a server has carried out.
 func (h *history) add(c *pipeline.Command, sets []string) {
-	fresh := entry{number: h.next, command: c.Clone(), sets: sets, plain: len(sets) > 0}
+	h.entries = append(h.entries, entry{number: h.next, command: c.Clone(), sets: sets})
 	h.next++
-	if fresh.plain {
-		from := 1 + lastIndex(h.entries, func(e entry) bool { return !e.plain })
-		kept := slices.DeleteFunc(h.entries[from:], func(e entry) bool { return within(e.sets, sets) })
-		h.entries = h.entries[:from+len(kept)]
+	if len(sets) > 0 {
+		h.compact()
 	}
-	h.entries = append(h.entries, fresh)
 }
 
-func lastIndex(all []entry, is func(entry) bool) int {
-	for i, e := range slices.Backward(all) {
-		if is(e) {
-			return i
+// compact leaves out what later entries make needless.
+func (h *history) compact() {
+	kept := h.entries[:0]
+	for i, e := range h.entries {
+		if !e.replaced(h.entries[i+1:]) {
+			kept = append(kept, e)
 		}
 	}
-	return -1
+	clear(h.entries[len(kept):])
+	h.entries = kept
 }
+
+// replaced reports whether an entry is needless before those that follow.
+func (e *entry) replaced(by []entry) bool {
+	if len(e.sets) == 0 {
+		return false
+	}
+	reading := slices.ContainsFunc(e.sets, isReading)
+	for i := range by {
+		switch later := by[i].sets; {
+		case len(later) == 0:
+			return false
+		case within(e.sets, later):
+			return true
+		case reading && slices.ContainsFunc(later, isUserVariable):
+			return false
+		}
+	}
+	return false
+}
+
+// isReading reports whether a setting may say how the values of user variables are read: as which characters, and by
+// which rules of quoting.
+func isReading(setting string) bool {
+	switch setting {
+	case "names", "character set", "sql_mode":
+		return true
+	}
+	return strings.HasPrefix(setting, "character_set") || strings.HasPrefix(setting, "collation")
+}
+
+func isUserVariable(setting string) bool { return strings.HasPrefix(setting, "@") }
 
 func within(some, all []string) bool {
 	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
@@ -72,7 +103,7 @@ func settings(c *pipeline.Command, st *pipeline.Statement, mode sqlscan.Mode) []
 		return []string{"option"}
 	}
 	text, ok := c.Text()
-	if !ok || st == nil || st.Effects&^sqlscan.SystemVariable != 0 {
+	if !ok || st == nil || st.Effects&^ordinary != 0 {
 		return nil
 	}
 	switch st.Class {
@@ -85,6 +116,9 @@ func settings(c *pipeline.Command, st *pipeline.Statement, mode sqlscan.Mode) []
 		}
 		var names []string
 		for _, a := range all {
+			if a.Name == "character set" { // which sets a collation that the schema says
+				return nil
+			}
 			if !a.Literal || a.Scope != "session" && a.Scope != "user" {
 				return nil
 			}
