@@ -1,0 +1,168 @@
+package readwritesplit_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weirproxy/weir/protocol"
+	pt "github.com/weirproxy/weir/protocol/protocoltest"
+	"github.com/weirproxy/weir/routers/readwritesplit"
+)
+
+// TestSessionCommands: each server runs them, in order, before the next statement that it gets, and no sooner.
+func TestSessionCommands(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, do("INSERT 1"), ask("SELECT 2", "db2"))
+	k.forget()
+	initDB := pt.Script(pt.Send(protocol.ComInitDB, "shop"), pt.ExpectOK())
+	c.Run(t, do("SET @a = 1", "SET @b = @a"), initDB, do("PREPARE s FROM 'SELECT 1'"))
+	all := []string{"SET @a = 1", "SET @b = @a", "COM_INIT_DB shop", "PREPARE s FROM 'SELECT 1'"}
+	k.db1.expect(all...)
+	k.db2.expect()
+	k.db3.expect()
+	c.Run(t, ask("SELECT 3", "db3"), ask("SELECT 4", "db2"), ask("SELECT 5", "db3"), do("INSERT 6"))
+	k.db2.expect(append(slices.Clone(all), "SELECT 4")...)
+	k.db3.expect(append(slices.Clone(all), "SELECT 3", "SELECT 5")...)
+	k.db1.expect("INSERT 6")
+	c.Run(t, do("SET @c = 1"), ask("SELECT 7", "db2"), do("DEALLOCATE PREPARE s"), ask("SELECT 8", "db3"))
+	k.db2.expect("SET @c = 1", "SELECT 7")
+	k.db3.expect("SET @c = 1", "DEALLOCATE PREPARE s", "SELECT 8")
+}
+
+// TestHistoryCompacted: what a later command sets anew is not run by a server that comes later.
+func TestHistoryCompacted(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		sent, run []string
+	}{
+		{"the same", []string{"SET @a = 1", "SET @a = 2", "SET @a = 3"}, []string{"SET @a = 3"}},
+		{"schemas", []string{"USE a", "USE b"}, []string{"USE b"}},
+		{"others stay", []string{"SET @a = 1", "USE a", "SET @a = 2"}, []string{"USE a", "SET @a = 2"}},
+		{"autocommit", []string{"SET autocommit = 0", "SET @a = 1", "SET autocommit = 1"}, []string{"SET @a = 1", "SET autocommit = 1"}},
+		{
+			"read by another character set", []string{"SET NAMES latin1", "SET @a = 'é'", "SET NAMES utf8mb4"},
+			[]string{"SET NAMES latin1", "SET @a = 'é'", "SET NAMES utf8mb4"},
+		},
+		{"more than before", []string{"SET @a = 1", "SET @a = 2, @b = 3"}, []string{"SET @a = 2, @b = 3"}},
+		{"less than before", []string{"SET @a = 2, @b = 3", "SET @a = 1"}, []string{"SET @a = 2, @b = 3", "SET @a = 1"}},
+		{"read in between", []string{"SET @a = 1", "SET @b = @a", "SET @a = 2"}, []string{"SET @a = 1", "SET @b = @a", "SET @a = 2"}},
+		{"prepared in between", []string{"SET @a = 1", "PREPARE s FROM @a", "SET @a = 2"}, []string{"SET @a = 1", "PREPARE s FROM @a", "SET @a = 2"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newCluster(t, func(c *readwritesplit.Config) { c.MaxHistory = 3 })
+			c := k.Session()
+			c.Run(t, do("INSERT 0"), do(tt.sent...), ask("SELECT 1", "db2"))
+			k.db1.expect(append([]string{"INSERT 0"}, tt.sent...)...)
+			k.db2.expect(append(slices.Clone(tt.run), "SELECT 1")...)
+		})
+	}
+	t.Run("for a long time", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		c.Run(t, do("INSERT 0"))
+		for i := range 500 {
+			c.Run(t, do(fmt.Sprintf("SET @a = %d", i), fmt.Sprintf("SET NAMES utf8mb%d", 3+i%2)))
+		}
+		c.Run(t, ask("SELECT 1", "db2"))
+		k.db2.expect("SET NAMES utf8mb3", "SET @a = 499", "SET NAMES utf8mb4", "SELECT 1") // the value is of that character set
+	})
+}
+
+// TestFailedSessionCommand: what failed for the client is not run by others.
+func TestFailedSessionCommand(t *testing.T) {
+	k := newCluster(t, nil)
+	k.db1.on("USE nowhere", pt.ReplyError(1049, "42000", "Unknown database"))
+	k.Session().Run(t, do("INSERT 0"), pt.Query("USE nowhere"), pt.ExpectError(1049), ask("SELECT 1", "db2"))
+	k.db2.expect("SELECT 1")
+}
+
+// TestUnfitServer: a server that answers a session command otherwise than the client was told is left out.
+func TestUnfitServer(t *testing.T) {
+	k := newCluster(t, nil)
+	k.db2.on("USE new", pt.ReplyError(1049, "42000", "Unknown database"))
+	c := k.Session()
+	c.Run(t, do("INSERT 0", "USE new"), ask("SELECT 1", "db3"), ask("SELECT 2", "db3"), do("INSERT 3"), ask("SELECT 4", "db3"))
+	k.db2.expect("USE new")
+	if got := k.count("unfit_servers"); got != 1 {
+		t.Errorf("%d servers were left out", got)
+	}
+	k.AwaitLog("otherwise than the session's other servers did")
+	k.Session().Run(t, ask("SELECT 5", "db2")) // others use it
+	t.Run("the primary", func(t *testing.T) {
+		k := newCluster(t, nil)
+		k.db1.on("USE new", pt.ReplyError(1049, "42000", "Unknown database"))
+		c := k.Session()
+		c.Run(t, ask("SELECT 1", "db2"), do("USE new"), pt.Query("INSERT 2"), lost())
+		k.db1.expect("USE new")
+	})
+}
+
+// TestBoundByHistory: a session with more, or longer, session commands than are kept stays with the server that has them.
+func TestBoundByHistory(t *testing.T) {
+	long := "SET @a = '" + strings.Repeat("a", 70_000) + "'"
+	for name, commands := range map[string][]string{
+		"many": {"SET @a = 1", "SET @b = 1", "SET @c = 1", "SET @d = 1"},
+		"long": {long},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newCluster(t, func(c *readwritesplit.Config) { c.MaxHistory = 3 })
+			c := k.Session()
+			c.Run(t, do("INSERT 0"), do(commands...), ask("SELECT 1", "db1"), ask("SELECT 2", "db1"), do("INSERT 3"))
+			k.db2.expect()
+			k.db3.expect()
+			k.db1.die()
+			k.db1.rise()
+			k.AwaitLog("lost while idle")
+			c.Run(t, pt.Query("SELECT 4"), lost())
+		})
+	}
+	t.Run("with parameters", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		c.Run(t, do("INSERT 0"), prepare("SET @a = ?", 1), execute(1, bindInt, 5), pt.ExpectOK(), ask("SELECT 1", "db1"))
+	})
+	t.Run("prepared, without", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		c.Run(t, do("INSERT 0"), prepare("SET @a = 5", 1), execute(1, nil), pt.ExpectOK(), ask("SELECT 1", "db2"))
+		k.db2.expect("SET @a = 5", "SELECT 1")
+	})
+}
+
+// TestSessionCommandRetried: a session command whose server is lost is run by another, since all are to run it.
+func TestSessionCommandRetried(t *testing.T) {
+	k := newCluster(t, nil)
+	k.db1.on("SET @a = 1", pt.Close())
+	c := k.Session()
+	c.Run(t, do("INSERT 0", "SET @a = 1"), ask("SELECT 1", "db3"))
+	k.db2.expect("SET @a = 1")
+	k.db3.expect("SET @a = 1", "SELECT 1")
+	t.Run("at the start", func(t *testing.T) {
+		k := newCluster(t, nil)
+		k.db2.die()
+		k.Session().Run(t, do("SET @a = 1"), ask("SELECT 1", "db3"))
+		k.db3.expect("SET @a = 1", "SELECT 1")
+	})
+	t.Run("only replicas", func(t *testing.T) {
+		k := newCluster(t, nil)
+		k.in(down, replica, replica)
+		k.Session().Run(t, do("SET @a = 1"), ask("SELECT 1", "db3"))
+	})
+}
+
+// TestLastInsertID: a connection that is made anew knows the session's.
+func TestLastInsertID(t *testing.T) {
+	k := newCluster(t, nil)
+	k.db1.on("INSERT 1", pt.ReplyOK(protocol.OK{AffectedRows: 1, LastInsertID: 42, Status: protocol.StatusAutocommit}))
+	c := k.Session()
+	c.Run(t, do("INSERT 1"))
+	k.db1.die()
+	k.db1.rise()
+	k.AwaitLog("lost while idle")
+	k.forget()
+	c.Run(t, ask("SELECT LAST_INSERT_ID()", "db1"))
+	k.db1.expect("SET LAST_INSERT_ID = 42", "SELECT LAST_INSERT_ID()")
+}
