@@ -38,6 +38,11 @@ func (h *history) since(number uint64) []entry {
 	return h.entries[at:]
 }
 
+// movesSchema reports whether a server that has run the entries before number has another default schema than others.
+func (h *history) movesSchema(number uint64) bool {
+	return slices.ContainsFunc(h.since(number), func(e entry) bool { return slices.Contains(e.sets, "schema") })
+}
+
 // add keeps a command that a server has carried out.
 func (h *history) add(c *pipeline.Command, sets []string) {
 	h.entries = append(h.entries, entry{number: h.next, command: c.Clone(), sets: sets})

@@ -90,6 +90,9 @@ func (m *member) sync() error {
 
 // follow runs the session commands that the server has not run.
 func (m *member) follow() error {
+	if err := m.rewind(); err != nil {
+		return err
+	}
 	for _, e := range m.x.history.since(m.synced) {
 		if err := m.ask(e.command); err != nil {
 			if failed, ok := err.(*protocol.SQLError); ok {
@@ -148,8 +151,7 @@ func (m *member) prepared(st *pipeline.PreparedStatement) (*there, error) {
 				Message: fmt.Sprintf("Statement %d is too long to be prepared at another server, and the one that had it is lost", st.ID),
 			}
 		}
-		c := pipeline.NewCommand(protocol.ComStmtPrepare, []byte(st.Text), m.x.s.Capabilities())
-		if err := m.ask(c); err != nil {
+		if err := m.prepare(st); err != nil {
 			return nil, err
 		}
 		if m.x.answer.params != st.Params {

@@ -22,6 +22,10 @@ func (x *session) prepare(w pipeline.ReplyWriter, c *pipeline.Command) error {
 	x.prepared.Learn(x.s, c, &x.watch)
 	if x.watch.Prepared {
 		x.sit.keepHint(x.watch.StatementID)
+		if x.made == nil {
+			x.made = make(map[uint32]reading)
+		}
+		x.made[x.watch.StatementID] = x.reading()
 	}
 	return nil
 }
@@ -117,6 +121,7 @@ func (x *session) closeStatement(c *pipeline.Command) error {
 	x.prepared.Learn(x.s, c, nil)
 	delete(x.long, id)
 	delete(x.cursors, id)
+	delete(x.made, id)
 	x.sit.dropHint(id)
 	return x.each(func(m *member) error { return m.forget(id) })
 }
@@ -174,12 +179,18 @@ func (x *session) resetStatement(w pipeline.ReplyWriter, c *pipeline.Command) er
 // resetConnection serves a COM_RESET_CONNECTION: all servers of the session do, and it begins anew.
 func (x *session) resetConnection(w pipeline.ReplyWriter, c *pipeline.Command) error {
 	err := x.each(func(m *member) error {
+		if x.history.movesSchema(m.synced) { // which stays what it is
+			m.link.Close()
+			return nil
+		}
 		x.answer.reset()
 		if err := m.link.Try(&x.answer, c, 0); err != nil {
 			return err
 		}
 		if x.answer.err != nil {
 			m.link.Close()
+		} else {
+			x.last = m
 		}
 		return nil
 	})

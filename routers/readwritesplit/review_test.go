@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
 	"github.com/weirproxy/weir/protocol"
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
 	"github.com/weirproxy/weir/routers/readwritesplit"
@@ -144,4 +145,63 @@ func TestTracked(t *testing.T) {
 	if len(got) != 3 || got[0] != "SET session_track_system_variables='autocommit'" {
 		t.Errorf("db2 has got %q", got)
 	}
+}
+
+// session opens one with a default schema.
+func (k *cluster) sessionIn(t *testing.T, schema string) *pt.Conn {
+	t.Helper()
+	c := k.Dial()
+	c.Run(t, func(c *pt.Conn) error {
+		login := protocol.Login{Capabilities: pt.MariaDB().Capabilities&^protocol.ClientSessionTrack | protocol.ClientConnectWithDB, User: pipelinetest.User, Schema: schema}
+		return pt.LoginAs(login, pipelinetest.Password)(c)
+	})
+	return c
+}
+
+// TestResetSchema: after a reset, the default schema is what it was, on servers too that had not been told of it.
+func TestResetSchema(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.sessionIn(t, "a")
+	c.Run(t, do("INSERT 1"), ask("SELECT 1", "db2"), do("USE b"), pt.Send(protocol.ComResetConnection, ""), pt.ExpectOK())
+	k.forget()
+	c.Run(t, ask("SELECT 2", "db3"), ask("SELECT 3", "db2"))
+	if n := k.db2.loggedIn(); n != 2 {
+		t.Errorf("db2 has been logged in to %d times: it is in the schema that was left", n)
+	}
+}
+
+// TestPreparedSchema: a statement means the tables of the schema it was prepared in, wherever it is prepared later.
+func TestPreparedSchema(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.sessionIn(t, "a")
+	c.Run(t, do("INSERT 1"), prepare("SELECT 2", 1), do("USE b"), ask("SELECT 1", "db3"))
+	k.forget()
+	for range 2 {
+		c.Run(t, execute(1, nil), pt.ExpectRows([]string{"db2"}), ask("SELECT 3", "db3"))
+	}
+	_ = k.db2.takes()
+	k.in(primary, down, replica)
+	k.forget()
+	c.Run(t, execute(1, nil), pt.ExpectRows([]string{"db3"}))
+	k.db3.expect("COM_INIT_DB a", "prepare SELECT 2", "COM_INIT_DB b", noted(301, nil), "executed SELECT 2")
+	t.Run("as text", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.sessionIn(t, "a")
+		c.Run(t, do("INSERT 1", "PREPARE s FROM 'SELECT 2'", "USE b"))
+		k.forget()
+		c.Run(t, ask("SELECT 3", "db2"))
+		k.db2.expect("COM_INIT_DB a", "PREPARE s FROM 'SELECT 2'", "USE b", "SELECT 3")
+	})
+}
+
+// TestPreparedSettings: a statement is not prepared by other rules than it was written by.
+func TestPreparedSettings(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, do("INSERT 1", "SET sql_mode = 'ANSI_QUOTES'"), prepare("SELECT 2", 1), do("SET sql_mode = ''"))
+	for range 3 {
+		c.Run(t, execute(1, nil), pt.ExpectRows([]string{"db2"}))
+	}
+	k.in(primary, down, replica)
+	c.Run(t, execute(1, nil), pt.ExpectError(protocol.ErUnknownStmtHandler), ask("SELECT 3", "db3"))
 }

@@ -30,7 +30,10 @@ type session struct {
 	nextID   uint32
 	// long is where values of a statement's next execution have been sent ahead, cursors where its cursor is open.
 	long, cursors map[uint32]*member
-	insertID      uint64 // what LAST_INSERT_ID() returns
+	made          map[uint32]reading // how statements read when they were prepared
+	opened        string             // the default schema that the session began with
+	settings      int                // counts those that change how statements read
+	insertID      uint64             // what LAST_INSERT_ID() returns
 	values        protocol.Params
 	watch         pipeline.Watch // of replies to COM_STMT_PREPARE
 
@@ -57,7 +60,9 @@ type job struct {
 	primary, asked bool
 	// tried are the members that could not serve it. until is when its wait for a server is over.
 	tried uint64
-	until time.Time
+	// astray are the members that could not prepare its statement as it was meant.
+	astray uint64
+	until  time.Time
 }
 
 func newSession(r *Router, s *pipeline.Session) *session {
@@ -65,7 +70,7 @@ func newSession(r *Router, s *pipeline.Session) *session {
 	for i := range x.members {
 		x.members[i] = member{x: x, index: i}
 	}
-	x.sit = newSituation(s)
+	x.sit, x.opened = newSituation(s), s.Schema()
 	x.causal = newCausality(r.scope, len(r.candidates), &r.service)
 	x.replay.begin(x)
 	return x
@@ -104,7 +109,7 @@ func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline
 	j := &x.job
 	*j = job{w: w, c: c}
 	if j.stmt = x.prepared.Of(c); j.stmt != nil {
-		j.st, j.only = j.stmt.Statement, x.stuck(c, j.stmt.ID)
+		j.st, j.only, j.astray = j.stmt.Statement, x.stuck(c, j.stmt.ID), x.astray(j.stmt)
 	} else if isPrepared(c) {
 		return x.unknownStatement(w, c)
 	} else {
@@ -270,6 +275,9 @@ func (x *session) keep(m *member, j *job) {
 		for i := range x.members {
 			x.members[i].ready = false // what the router has asked for is overruled
 		}
+	}
+	if j.st != nil && changesReading(j.st) {
+		x.settings++
 	}
 	x.history.add(c, settings(c, j.st, x.s.Mode()))
 	if m.synced == x.history.next-1 {
