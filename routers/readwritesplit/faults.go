@@ -9,17 +9,6 @@ import (
 	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
-// goingAway reports whether an error says that the server, or its connection, is about to end, so that nothing more can be
-// expected of it: another server may do.
-// https://mariadb.com/kb/en/mariadb-error-code-reference/
-func goingAway(code uint16, _ []byte) bool {
-	switch code {
-	case protocol.ErServerShutdown, protocol.ErNormalShutdown, protocol.ErConnectionKilled:
-		return true
-	}
-	return false
-}
-
 // mayRetry reports whether a command that a server may have begun can be run again elsewhere without harm.
 func (x *session) mayRetry(j *job) bool {
 	if x.trx != nil || j.only != nil || j.c.Part != protocol.Whole {
@@ -62,10 +51,7 @@ func (x *session) notReady(m *member, j *job, err error) error {
 		return errAgain
 	}
 	if refused, ok := errors.AsType[*protocol.SQLError](err); ok { // a prepared statement, that is
-		if !j.c.ExpectsReply() {
-			return nil
-		}
-		return pipeline.Error(j.w, refused)
+		return j.answer(refused)
 	}
 	if lost, ok := errors.AsType[*pipeline.LostError](err); ok {
 		lost.Unsent, lost.Began = true, false
@@ -75,7 +61,7 @@ func (x *session) notReady(m *member, j *job, err error) error {
 }
 
 // lostAt goes on where the server was lost before it had answered a command: errAgain, where it can be run elsewhere
-// without harm, what ends the session, or nil where the client has its answer.
+// without harm, errAnswered where the client has an answer, or what ends the session.
 func (x *session) lostAt(m *member, j *job, lost *pipeline.LostError) error {
 	x.s.Log().Warn("server lost", "error", lost, "retry", x.trx == nil && (lost.Unsent || x.mayRetry(j)))
 	x.r.counts.lost.Add(1)

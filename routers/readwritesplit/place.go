@@ -210,19 +210,25 @@ func (x *session) serves(j *job) bool {
 // refuse answers a command that no server takes.
 func (x *session) refuse(j *job, reason error) error {
 	if x.r.config.OnPrimaryLoss == "read_only" && errors.Is(reason, errNoPrimary) && x.trx == nil && j.w != nil {
-		if !j.c.ExpectsReply() {
-			return errAnswered
-		}
-		err := pipeline.Error(j.w, &protocol.SQLError{
+		return j.answer(&protocol.SQLError{
 			Code: protocol.ErOptionPreventsStatement, State: "HY000",
 			Message: "The MySQL server is running with the --read-only option so it cannot execute this statement: no primary is known",
 		})
-		if err != nil {
-			return err
-		}
-		return errAnswered
+	}
+	if refused, ok := errors.AsType[*protocol.SQLError](reason); ok && refusal(refused) && j.w != nil {
+		return j.answer(refused)
 	}
 	return &noServer{reason}
+}
+
+// answer answers the command, where it expects that, by an error. It returns errAnswered, or what ends the session.
+func (j *job) answer(e *protocol.SQLError) error {
+	if j.c.ExpectsReply() {
+		if err := pipeline.Error(j.w, e); err != nil {
+			return err
+		}
+	}
+	return errAnswered
 }
 
 // noServer ends a session that no server takes. The client is told.

@@ -45,15 +45,23 @@ func (p *replay) before(x *session, j *job, r *passage) {
 	if x.trx == nil {
 		p.chosen = x.sit.next
 	}
-	if x.trx != nil && !ends(j) && p.spoilt == "" {
-		r.holds = p.holds
+	if x.trx == nil || p.spoilt != "" || x.needs(x.trx) != "" {
+		return
+	}
+	switch {
+	case !ends(j):
+		r.hold |= p.hold()
+	case j.st != nil && j.st.Class == sqlscan.Commit: // refused, it has rolled back
+		r.hold |= heldReadOnly
 	}
 }
 
-// holds reports whether an error in a transaction is a reason to run it again.
-func (p *replay) holds(code uint16, state []byte) bool {
-	return goingAway(code, state) || code == protocol.ErOptionPreventsStatement || // the server was made read-only
-		p.deadlock && string(state[:2]) == "40"
+// hold are the errors in a transaction that are a reason to run it again.
+func (p *replay) hold() held {
+	if p.deadlock {
+		return heldAway | heldReadOnly | heldDeadlock
+	}
+	return heldAway | heldReadOnly
 }
 
 // ends reports whether a command ends the open transaction, so that it must not be repeated once it has been sent.
@@ -193,10 +201,7 @@ func (x *session) rolledBack(j *job, why string, lost error) error {
 	x.trx = nil
 	x.sit.lost()
 	x.replay.forget()
-	if !j.c.ExpectsReply() {
-		return nil
-	}
-	return pipeline.Error(j.w, &protocol.SQLError{
+	return j.answer(&protocol.SQLError{
 		Code: protocol.ErLockDeadlock, State: "40001",
 		Message: "Transaction rolled back, as its server was lost and it cannot be run again (" + why + "); try restarting transaction",
 	})
@@ -226,9 +231,13 @@ func (x *session) rerun(m *member) error {
 		}
 		x.replay.sum.reset()
 		x.answer.reset()
-		again := passage{w: &x.answer, sum: &x.replay.sum}
+		again := passage{w: &x.answer, sum: &x.replay.sum, hold: heldAway | heldReadOnly}
 		if err := m.link.Try(&again, c, id); err != nil {
 			return err
+		}
+		if again.held != nil {
+			m.link.Close()
+			return &pipeline.LostError{Server: m.server(), Err: again.held, Unsent: true}
 		}
 		if x.replay.sum.sum() != l.sum {
 			return &errDiffers{i + 1}

@@ -47,10 +47,10 @@ func (a *answer) WriteReply(p *protocol.Chunk) error {
 type passage struct {
 	w      pipeline.ReplyWriter
 	weirID uint32 // for the reply to a COM_STMT_PREPARE
-	// held is the ERR packet that was not passed on, since the statement may be tried elsewhere. holds says which are.
-	held  *protocol.SQLError
-	holds func(code uint16, state []byte) bool
-	sum   *checksum // nil: none is wanted
+	// held is the ERR packet that was not passed on, since the statement may be tried elsewhere. hold says which are.
+	held *protocol.SQLError
+	hold held
+	sum  *checksum // nil: none is wanted
 
 	began, done, failed bool
 	code                uint16
@@ -92,7 +92,7 @@ func (r *passage) fail(p *protocol.Chunk) (held bool, err error) {
 		return false, nil
 	}
 	r.code = binary.LittleEndian.Uint16(payload[1:])
-	if r.began || r.holds == nil || !r.holds(r.code, payload[4:9]) {
+	if r.began || !r.hold.has(r.code, payload[4:9], payload[9:]) {
 		return false, nil
 	}
 	r.held, err = protocol.DecodeErr(payload)

@@ -193,7 +193,10 @@ func (x *session) runAt(m *member, j *job) error {
 	r.reset(j.w)
 	r.weirID = x.nextID + 1
 	if x.mayRetry(j) {
-		r.holds = goingAway
+		r.hold |= heldAway
+	}
+	if x.r.config.DelayedRetry > 0 && x.trx == nil && j.only == nil && j.c.Part == protocol.Whole && x.needs(m) == "" {
+		r.hold |= heldReadOnly // a new primary will take it
 	}
 	x.replay.before(x, j, r)
 	x.sit.before(j.c, j.st, j.d)
@@ -204,7 +207,7 @@ func (x *session) runAt(m *member, j *job) error {
 		return err
 	case r.held != nil:
 		m.link.Close()
-		return x.lostAt(m, j, &pipeline.LostError{Server: m.server(), Err: r.held})
+		return x.lostAt(m, j, &pipeline.LostError{Server: m.server(), Err: r.held, Unsent: refusal(r.held)})
 	case isLost && !r.done && j.c.ExpectsReply():
 		return x.lostAt(m, j, lost)
 	}

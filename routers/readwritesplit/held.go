@@ -1,0 +1,46 @@
+package readwritesplit
+
+import (
+	"bytes"
+
+	"github.com/weirproxy/weir/protocol"
+)
+
+// held are the errors that are not passed on to the client, since the statement may be tried elsewhere.
+type held uint8
+
+const (
+	heldAway     held = 1 << iota // the server, or its connection, is about to end
+	heldReadOnly                  // the server does not take writes any more, and has not carried this one out
+	heldDeadlock                  // the server has rolled the transaction back
+)
+
+// has reports whether an error is one of them.
+func (h held) has(code uint16, state, message []byte) bool {
+	switch {
+	case goingAway(code):
+		return h&heldAway != 0
+	case readOnly(code, message):
+		return h&heldReadOnly != 0
+	}
+	return h&heldDeadlock != 0 && string(state[:2]) == "40"
+}
+
+// goingAway reports whether an error says that nothing more can be expected of the server.
+// https://mariadb.com/kb/en/mariadb-error-code-reference/
+func goingAway(code uint16) bool {
+	switch code {
+	case protocol.ErServerShutdown, protocol.ErNormalShutdown, protocol.ErConnectionKilled:
+		return true
+	}
+	return false
+}
+
+// readOnly reports whether an error says that the server is read-only. Its code is that of many options.
+func readOnly(code uint16, message []byte) bool {
+	return code == protocol.ErOptionPreventsStatement &&
+		(bytes.Contains(message, []byte("read-only")) || bytes.Contains(message, []byte("read_only")))
+}
+
+// refusal reports whether an error is a server's that is read-only: it has not carried out the statement.
+func refusal(e *protocol.SQLError) bool { return readOnly(e.Code, []byte(e.Message)) }
