@@ -56,7 +56,7 @@ type Config struct {
 	// LazyConnect has servers be connected when they are first used, and not at the session's start.
 	LazyConnect bool `hcl:"lazy_connect,optional"`
 	// MaxHistory is how many session commands are kept to bring a further server up to date. A session that needs more
-	// stays with the server that has them.
+	// stays with the primary.
 	MaxHistory int `hcl:"max_history,optional"`
 }
 

@@ -97,6 +97,9 @@ func (x *session) takeOver(m *member) error {
 		return nil
 	}
 	before := x.primary
+	if before != nil && x.needs(before) != "" {
+		return nil // the session stays there
+	}
 	if before != nil && x.causal != nil {
 		for done := false; !done; {
 			mark := x.causal.mark()

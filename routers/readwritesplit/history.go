@@ -43,6 +43,12 @@ func (h *history) movesSchema(number uint64) bool {
 	return slices.ContainsFunc(h.since(number), func(e entry) bool { return slices.Contains(e.sets, "schema") })
 }
 
+// full reports whether a command that sets this is one too many.
+func (h *history) full(sets []string, limit int) bool {
+	return len(h.entries) >= limit &&
+		!slices.ContainsFunc(h.entries, func(e entry) bool { return len(e.sets) > 0 && within(e.sets, sets) })
+}
+
 // add keeps a command that a server has carried out.
 func (h *history) add(c *pipeline.Command, sets []string) {
 	h.entries = append(h.entries, entry{number: h.next, command: c.Clone(), sets: sets})

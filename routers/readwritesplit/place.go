@@ -54,8 +54,6 @@ func (x *session) pick(j *job) (*member, error) {
 		return x.trx, nil
 	case j.only != nil:
 		return j.only, nil
-	case x.home != nil:
-		return x.home, nil
 	}
 	switch j.d.target {
 	case toReplica:
@@ -92,7 +90,7 @@ func (x *session) pickPrimary(j *job) (*member, error) {
 		return nil, x.await(j, errNoPrimary)
 	}
 	m := &x.members[at]
-	if !m.connected() && j.tried&(1<<m.index) != 0 && j.until.IsZero() {
+	if !m.connected() && j.tried&(1<<m.index) != 0 {
 		return nil, x.await(j, errNoPrimary)
 	}
 	return m, nil
@@ -116,6 +114,9 @@ func (x *session) pickReader(j *job) (*member, error) {
 
 // pickAny chooses the server that answers a session command: others run it when they are next used.
 func (x *session) pickAny(j *job) (*member, error) {
+	if x.primary != nil && x.needs(x.primary) != "" {
+		return x.primary, nil
+	}
 	at := primaryOf(x.r.candidates)
 	if at >= 0 && x.members[at].connected() && j.tried&(1<<at) == 0 {
 		return &x.members[at], nil

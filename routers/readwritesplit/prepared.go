@@ -179,7 +179,8 @@ func (x *session) resetStatement(w pipeline.ReplyWriter, c *pipeline.Command) er
 // resetConnection serves a COM_RESET_CONNECTION: all servers of the session do, and it begins anew.
 func (x *session) resetConnection(w pipeline.ReplyWriter, c *pipeline.Command) error {
 	err := x.each(func(m *member) error {
-		if x.history.movesSchema(m.synced) { // which stays what it is
+		// The default schema stays what it is.
+		if x.history.movesSchema(m.synced) || m != x.primary && x.sit.bonds&boundSession != 0 {
 			m.link.Close()
 			return nil
 		}

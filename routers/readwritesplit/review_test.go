@@ -3,6 +3,7 @@ package readwritesplit_test
 import (
 	"encoding/binary"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/pipeline/pipelinetest"
 	"github.com/weirproxy/weir/protocol"
@@ -204,4 +205,42 @@ func TestPreparedSettings(t *testing.T) {
 	}
 	k.in(primary, down, replica)
 	c.Run(t, execute(1, nil), pt.ExpectError(protocol.ErUnknownStmtHandler), ask("SELECT 3", "db3"))
+}
+
+// TestNoHomeAtReplica: a session that stays with one server stays with the primary, whichever it has used before.
+func TestNoHomeAtReplica(t *testing.T) {
+	k := newCluster(t, func(c *readwritesplit.Config) { c.MaxHistory = 1 })
+	c := k.Session()
+	c.Run(t, ask("SELECT 0", "db2"), do("SET @a = 1", "SET @b = 1"), ask("SELECT 1", "db1"), do("INSERT 1"))
+	k.db1.expect("SET @a = 1", "SET @b = 1", "SELECT 1", "INSERT 1")
+}
+
+// TestBoundThroughSwitchover: what is bound to a primary stays there when another server becomes primary.
+func TestBoundThroughSwitchover(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, ask("SELECT 1", "db2"), do("CREATE TEMPORARY TABLE t (i int)"))
+	k.in(replica, primary, replica)
+	k.forget()
+	c.Run(t, do("SET @a = 1"), ask("SELECT 2", "db1"))
+	k.db2.expect()
+}
+
+// TestNoPrimaryToConnect: a read that must wait for the primary does not do so by trying to connect all the time.
+func TestNoPrimaryToConnect(t *testing.T) {
+	k := newCluster(t, func(c *readwritesplit.Config) {
+		c.CausalReads, c.DelayedRetry = "session", 100*time.Millisecond
+	})
+	k.db1.wrote("0-1-5")
+	c := k.Session()
+	c.Run(t, do("INSERT 1"))
+	late := pt.ReplyRows([]string{"MASTER_GTID_WAIT"}, []string{"-1"})
+	for _, f := range []*fake{k.db2, k.db3} {
+		f.on("SELECT MASTER_GTID_WAIT('0-1-5',10.000)", late)
+	}
+	k.db1.die()
+	c.Run(t, pt.Query("SELECT 2"), fails)
+	if n := k.count("retried_statements"); n > 10 {
+		t.Errorf("tried %d times", n)
+	}
 }

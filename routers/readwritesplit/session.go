@@ -20,10 +20,6 @@ type session struct {
 	members []member // one for each of the router's candidates
 	last    *member  // where the last statement ran
 	trx     *member  // where a transaction is open
-	// home is the server that all statements go to, since it alone has run some session command. Without it the session
-	// ends. why says which command.
-	home *member
-	why  string
 
 	history  history
 	prepared pipeline.Prepared
@@ -131,6 +127,9 @@ func (x *session) decide(j *job) {
 		flags = j.stmt.Statement.Flags
 	}
 	j.d = x.r.policy.decide(j.c, j.st, flags, &x.sit)
+	if j.d.target == toAll {
+		x.confine(j)
+	}
 }
 
 // endElsewhere commits a read-only transaction that is open on a replica, as the statement to come does.
@@ -249,7 +248,9 @@ func (x *session) served(m *member, j *job) error {
 	if r.failed {
 		return nil
 	}
-	x.keep(m, j)
+	if j.d.target == toAll && kept(j.c, j.st) {
+		x.keep(m, j)
+	}
 	if seen := x.r.watch.changes.Load(); seen != x.seen {
 		x.seen = seen
 		x.review(false)
@@ -259,17 +260,6 @@ func (x *session) served(m *member, j *job) error {
 
 // keep remembers a session command that m has carried out, for the other servers.
 func (x *session) keep(m *member, j *job) {
-	if j.d.target != toAll || !kept(j.c, j.st) {
-		return
-	}
-	switch {
-	case j.c.Part != protocol.Whole || len(j.c.Data) > maxKept:
-		x.stay(m, "it has run a session command too long to be kept")
-		return
-	case j.st != nil && j.stmt != nil && (j.stmt.Params > 0 || j.stmt.Truncated):
-		x.stay(m, "it has run a prepared session command with parameters")
-		return
-	}
 	c := j.c
 	if j.stmt != nil {
 		c = pipeline.NewQuery(j.stmt.Text, x.s.Capabilities())
@@ -286,9 +276,25 @@ func (x *session) keep(m *member, j *job) {
 	if m.synced == x.history.next-1 {
 		m.synced = x.history.next
 	}
-	if len(x.history.entries) > x.r.config.MaxHistory {
-		x.stay(m, fmt.Sprintf("it has run more than %d session commands", x.r.config.MaxHistory))
+}
+
+// confine has a session command that cannot be kept for other servers go to the primary alone, where the session stays.
+func (x *session) confine(j *job) {
+	var why string
+	switch {
+	case !kept(j.c, j.st):
+		return
+	case j.c.Part != protocol.Whole || len(j.c.Data) > maxKept:
+		why = "a session command was too long to be kept"
+	case j.stmt != nil && (j.stmt.Params > 0 || j.stmt.Truncated):
+		why = "a prepared session command has parameters"
+	case x.history.full(settings(j.c, j.st, x.s.Mode()), x.r.config.MaxHistory):
+		why = "there were more session commands than are kept"
+	default:
+		return
 	}
+	x.s.Log().Info("session stays with the primary from now on", "why", why)
+	j.d = decision{why: why, marks: marksBound, commit: x.sit.apart()}
 }
 
 // kept reports whether a command that goes to all servers is one that changes the session's state.
@@ -302,24 +308,13 @@ func kept(c *pipeline.Command, st *pipeline.Statement) bool {
 	return false
 }
 
-// stay has the session go on at m alone.
-func (x *session) stay(m *member, why string) {
-	if x.home == nil {
-		x.home, x.why = m, why
-		x.s.Log().Info("session stays with one server from now on", "server", m.server().Name(), "why", why)
-	}
-}
-
 // needs says why the session cannot go on without m, "" where it can. What is said of an open transaction, which may be
 // run again, is not meant.
 func (x *session) needs(m *member) string {
-	switch m {
-	case x.home:
-		return x.why
-	case x.primary:
-		return x.sit.held(&x.r.policy)
+	if m != x.primary {
+		return ""
 	}
-	return ""
+	return x.sit.held(&x.r.policy)
 }
 
 // idleLoss is what a link says that was lost while no command was running.
