@@ -99,12 +99,10 @@ func (k *cluster) forget() {
 	}
 }
 
-// await waits for a figure of the router's.
-func (k *cluster) await(t *testing.T, name string, n int) {
+// delayed waits until a statement waits for a server.
+func (k *cluster) delayed(t *testing.T) {
 	t.Helper()
-	pipelinetest.Eventually(t, func() bool { return k.count(name) >= n }, func() string {
-		return name + " stays too low\n" + k.Log.String()
-	})
+	pipelinetest.Eventually(t, func() bool { return k.count("delayed_statements") > 0 }, k.Log.String)
 }
 
 // unlinked waits until the servers have no connections.

@@ -27,6 +27,7 @@ type fake struct {
 	mu     sync.Mutex
 	got    []string
 	logins int
+	last   string             // the schema of the last login
 	script map[string]pt.Step // how statements are answered that are not answered as usual
 	gtid   string             // what the next write is told to be, where it is tracked
 }
@@ -113,6 +114,13 @@ func (f *fake) loggedIn() int {
 	return f.logins
 }
 
+// schema is the one that was last logged in with.
+func (f *fake) schema() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
+}
+
 // connection plays the server on one connection.
 func (f *fake) connection(c *pt.Conn) error {
 	if err := pt.Greet(f.greeting)(c); err != nil {
@@ -126,6 +134,7 @@ func (f *fake) connection(c *pt.Conn) error {
 	}
 	f.mu.Lock()
 	f.logins++
+	f.last = c.Login.Schema
 	f.mu.Unlock()
 	l := &fakeLink{fake: f, status: protocol.StatusAutocommit, nextID: f.firstID, texts: make(map[uint32]string)}
 	if err := pt.Repeat(l.serve)(c); err != nil && !errors.Is(err, net.ErrClosed) { // by the script
@@ -227,11 +236,11 @@ func written(g protocol.Greeting, gtid string) []byte {
 	return protocol.AppendLenencString([]byte{protocol.SessionTrackSystemVariables}, change)
 }
 
-// rows answers by rows of one column.
+// rows answers by rows of one column, all at once: who dies has sent all of them or none.
 func (l *fakeLink) rows(c *pt.Conn, status uint16, rows ...[]string) error {
 	all := pt.Rows(c.Caps, []string{"server"}, rows...)
 	binary.LittleEndian.PutUint16(all[len(all)-1][3:], status) // of an EOF packet as of an OK
-	return pt.Reply(all...)(c)
+	return pt.Raw(packed(all...))(c)
 }
 
 func (l *fakeLink) prepare(c *pt.Conn, text string) error {

@@ -43,7 +43,8 @@ func TestHistoryCompacted(t *testing.T) {
 		{"others stay", []string{"SET @a = 1", "USE a", "SET @a = 2"}, []string{"USE a", "SET @a = 2"}},
 		{"autocommit", []string{"SET autocommit = 0", "SET @a = 1", "SET autocommit = 1"}, []string{"SET @a = 1", "SET autocommit = 1"}},
 		{
-			"read by another character set", []string{"SET NAMES latin1", "SET @a = 'é'", "SET NAMES utf8mb4"},
+			"read by another character set",
+			[]string{"SET NAMES latin1", "SET @a = 'é'", "SET NAMES utf8mb4"},
 			[]string{"SET NAMES latin1", "SET @a = 'é'", "SET NAMES utf8mb4"},
 		},
 		{"more than before", []string{"SET @a = 1", "SET @a = 2, @b = 3"}, []string{"SET @a = 2, @b = 3"}},

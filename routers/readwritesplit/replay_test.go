@@ -62,7 +62,7 @@ func TestReplay(t *testing.T) {
 		k.in(down, replica, replica)
 		k.forget()
 		c.Run(t, pt.Query("INSERT 3"))
-		k.await(t, "delayed_statements", 1)
+		k.delayed(t)
 		k.in(down, primary, replica)
 		c.Run(t, pt.ExpectOK(), do("COMMIT"))
 		k.db2.expect(append(again, "INSERT 3", "COMMIT")...)
