@@ -51,6 +51,11 @@ func (x *session) notReady(m *member, j *job, err error) error {
 		return errAgain
 	}
 	if refused, ok := errors.AsType[*protocol.SQLError](err); ok { // a prepared statement, that is
+		if j.d.target == toReplica && m.server().State().Role != pipeline.Primary && x.trx == nil && j.only == nil &&
+			primaryOf(x.r.candidates) >= 0 { // what it is about may not have come there yet
+			j.tried |= 1 << m.index
+			return errAgain
+		}
 		return j.answer(refused)
 	}
 	if lost, ok := errors.AsType[*pipeline.LostError](err); ok {

@@ -50,10 +50,12 @@ func (j *job) depends(m *member) bool {
 // pick says which server is to serve a command.
 func (x *session) pick(j *job) (*member, error) {
 	switch {
-	case x.trx != nil:
-		return x.trx, nil
+	case j.only != nil && x.trx != nil && j.only != x.trx && j.c.Com() != protocol.ComStmtFetch:
+		return nil, x.scattered(j)
 	case j.only != nil:
 		return j.only, nil
+	case x.trx != nil:
+		return x.trx, nil
 	}
 	switch j.d.target {
 	case toReplica:

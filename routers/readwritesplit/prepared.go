@@ -111,6 +111,21 @@ func (x *session) stuck(c *pipeline.Command, id uint32) *member {
 	return x.long[id]
 }
 
+// scattered answers a command whose statement has values at another server than the open transaction.
+func (x *session) scattered(j *job) error {
+	m := j.only
+	if j.c.ExpectsReply() {
+		delete(x.long, j.stmt.ID)
+		if m.connected() && x.needs(m) == "" {
+			m.link.Close() // it would add values to those that it has
+		}
+	}
+	return j.answer(&protocol.SQLError{
+		Code: protocol.ErUnknown, State: "HY000",
+		Message: "Values for the statement were sent to server " + m.server().Name() + " before the transaction began: send them again",
+	})
+}
+
 // closeStatement serves a COM_STMT_CLOSE, which has no answer.
 func (x *session) closeStatement(c *pipeline.Command) error {
 	st := x.prepared.Of(c)

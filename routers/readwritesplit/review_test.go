@@ -244,3 +244,39 @@ func TestNoPrimaryToConnect(t *testing.T) {
 		t.Errorf("tried %d times", n)
 	}
 }
+
+// TestFetchInTransaction: a cursor that was opened on a replica is read there also while a transaction is open on the
+// primary, which goes on.
+func TestFetchInTransaction(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, prepare("SELECT 1", 1), pt.Send(protocol.ComStmtExecute, string(execution(1, 1, nil))), pt.ExpectRows(), do("BEGIN", "INSERT 1"))
+	k.forget()
+	c.Run(t, pt.Send(protocol.ComStmtFetch, "\x01\x00\x00\x00\x01\x00\x00\x00"), func(c *pt.Conn) error {
+		for range 2 {
+			if _, err := c.ReadPayload(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, ask("SELECT 2", "db1"), do("COMMIT"))
+	k.db1.expect("SELECT 2", "COMMIT")
+}
+
+// TestPreparedLate: what a replica cannot prepare yet, the primary runs.
+func TestPreparedLate(t *testing.T) {
+	k := newCluster(t, nil)
+	unknown := pt.ReplyError(1146, "42S02", "Table 'a.t' doesn't exist")
+	k.db2.on("prepare SELECT 1", unknown)
+	k.db3.on("prepare SELECT 1", unknown)
+	c := k.Session()
+	c.Run(t, do("BEGIN"), prepare("SELECT 1", 1), do("COMMIT"), execute(1, nil), rows("db1"))
+}
+
+// TestCallAtReadOnly: what consists of several statements is not run again where the server refuses one of them.
+func TestCallAtReadOnly(t *testing.T) {
+	k := newCluster(t, func(c *readwritesplit.Config) { c.DelayedRetry = patience })
+	k.db1.on("CALL p()", pt.ReplyError(protocol.ErOptionPreventsStatement, "HY000", "The server is running with --read-only"))
+	k.Session().Run(t, pt.Query("CALL p()"), pt.ExpectError(protocol.ErOptionPreventsStatement))
+	k.db1.expect("CALL p()")
+}

@@ -194,7 +194,8 @@ func (x *session) runAt(m *member, j *job) error {
 	if x.mayRetry(j) {
 		r.hold |= heldAway
 	}
-	if x.r.config.DelayedRetry > 0 && x.trx == nil && j.only == nil && j.c.Part == protocol.Whole && x.needs(m) == "" {
+	if x.r.config.DelayedRetry > 0 && x.trx == nil && j.only == nil && j.c.Part == protocol.Whole && x.needs(m) == "" &&
+		!mayBegin(j.st) { // what consists of several statements may have carried out the first ones
 		r.hold |= heldReadOnly // a new primary will take it
 	}
 	x.replay.before(x, j, r)
@@ -232,6 +233,10 @@ func (x *session) timed(m *member, r *passage, c *pipeline.Command, id uint32) e
 // served keeps up with what a command has changed.
 func (x *session) served(m *member, j *job) error {
 	r, c := &x.passage, j.c
+	if x.trx != nil && m != x.trx { // rows of a cursor that was opened before the transaction: nothing has changed there
+		x.noteStatement(m, j)
+		return nil
+	}
 	x.last = m
 	x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
 	switch {
