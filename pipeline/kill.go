@@ -108,11 +108,20 @@ func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err erro
 	if len(all) == 0 && (k.whole() || !expendable) {
 		return unknown, nil
 	}
+	killed := false
 	for _, c := range all {
-		refused, err := s.killAt(c.server, k.verb+strconv.FormatUint(uint64(c.threadID), 10))
-		if refused != nil || err != nil {
-			return refused, err
+		no, failed := s.killAt(c.server, k.verb+strconv.FormatUint(uint64(c.threadID), 10))
+		switch {
+		case no == nil && failed == nil:
+			killed = true
+		case !expendable, !k.whole(), no != nil && no.Code != protocol.ErNoSuchThread:
+			return no, failed
+		default: // one that is lost already, or whose server is
+			refused, err = no, failed
 		}
+	}
+	if !killed { // no server has said that the user may
+		return refused, err
 	}
 	if k.whole() && expendable { // it would go on with other connections
 		victim.onWorker(func() { victim.interrupt(errKilled) })

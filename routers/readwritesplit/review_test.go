@@ -2,6 +2,7 @@ package readwritesplit_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"testing"
 	"time"
 
@@ -279,4 +280,22 @@ func TestCallAtReadOnly(t *testing.T) {
 	k.db1.on("CALL p()", pt.ReplyError(protocol.ErOptionPreventsStatement, "HY000", "The server is running with --read-only"))
 	k.Session().Run(t, pt.Query("CALL p()"), pt.ExpectError(protocol.ErOptionPreventsStatement))
 	k.db1.expect("CALL p()")
+}
+
+// TestKillWithLostServer: a session is killed although one of its servers does not know it any more.
+func TestKillWithLostServer(t *testing.T) {
+	k := newCluster(t, nil)
+	victim, killer := k.Session(), k.Session()
+	victim.Run(t, ask("SELECT 1", "db2"), do("INSERT 1"))
+	k.db2.on("KILL 7", pt.ReplyError(protocol.ErNoSuchThread, "HY000", "Unknown thread id: 7"))
+	killer.Run(t, do(fmt.Sprintf("KILL %d", victim.Greeting.ConnectionID)))
+	victim.Run(t, pt.Silence())
+	t.Run("refused", func(t *testing.T) {
+		k := newCluster(t, nil)
+		victim, killer := k.Session(), k.Session()
+		victim.Run(t, do("INSERT 1"))
+		k.db1.on("KILL 7", pt.ReplyError(1095, "HY000", "You are not owner of thread 7"))
+		killer.Run(t, pt.Query(fmt.Sprintf("KILL %d", victim.Greeting.ConnectionID)), pt.ExpectError(1095))
+		victim.Run(t, do("INSERT 2"))
+	})
 }
