@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +28,7 @@ const (
 )
 
 // patience is how long the cluster waits for what servers do at their own pace.
-const patience = 90 * time.Second
+const patience = 40 * time.Second
 
 // A Cluster is a primary and its replicas. Its methods, and those of its servers, are called by one goroutine at a
 // time.
@@ -101,6 +102,20 @@ func (c *Cluster) WaitCaughtUp() error {
 	})
 }
 
+// PurgeLogs removes what is older than the call before from the servers' binary logs, so that long runs need no more disk
+// and time than short ones. All servers run and have caught up.
+func (c *Cluster) PurgeLogs() error { return each(c.Servers, (*Server).purgeLogs) }
+
+// donor is a running server to copy: a replica, where there is one.
+func (c *Cluster) donor() *Server {
+	for _, s := range c.Replicas() {
+		if s.Running() && !s.stopped && !s.held && !s.delayed {
+			return s
+		}
+	}
+	return c.primary
+}
+
 // Promote makes s the primary, and the other running servers replicas of it. The old primary is made read-only first
 // where it runs, and killed where it is stopped, as whoever decides that it is dead must do. A replica that is made to
 // lag does so no longer.
@@ -160,6 +175,28 @@ func (c *Cluster) handOver(old, s *Server, survivors []*Server) error {
 		return err
 	}
 	return s.lead()
+}
+
+// Explain tells what the servers are doing, for a test that has failed.
+func (c *Cluster) Explain() string {
+	var all strings.Builder
+	for _, s := range c.Servers {
+		fmt.Fprintf(&all, "%s (primary: %v, runs: %v, stopped: %v)\n", s.Name, s == c.primary, s.Running(), s.stopped)
+		if !s.Running() || s.stopped {
+			continue
+		}
+		for _, query := range []string{"SHOW FULL PROCESSLIST", "SELECT * FROM information_schema.innodb_trx"} {
+			rows, err := s.rows(query)
+			for _, row := range rows {
+				fmt.Fprintf(&all, "  %v\n", row)
+			}
+			if err != nil {
+				fmt.Fprintf(&all, "  %s: %v\n", query, err)
+			}
+		}
+		fmt.Fprintf(&all, "  replication: %s\n", c.dialect.explain(s))
+	}
+	return all.String()
 }
 
 // Close kills the servers and removes their data.

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"strconv"
@@ -96,34 +95,4 @@ func sequence(position string) uint64 {
 		return 0 // nothing has been executed
 	}
 	return n
-}
-
-// row returns the first row of a query by the administrator, empty where there is none.
-func (s *Server) row(query string) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	rows, err := s.admin.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	names, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
-	row := make(map[string]string)
-	if !rows.Next() {
-		return row, rows.Err()
-	}
-	values, into := make([][]byte, len(names)), make([]any, len(names))
-	for i := range values {
-		into[i] = &values[i]
-	}
-	if err := rows.Scan(into...); err != nil {
-		return nil, err
-	}
-	for i, name := range names {
-		row[name] = string(values[i])
-	}
-	return row, rows.Err()
 }

@@ -87,3 +87,15 @@ func (s *Server) waitFor(position string) error {
 	}
 	return nil
 }
+
+// purgeLogs begins a new binary log, and keeps the last two: a replica that has caught up may still read the last but one.
+func (s *Server) purgeLogs() error {
+	if err := s.Exec("FLUSH BINARY LOGS"); err != nil {
+		return err
+	}
+	logs, err := s.rows("SHOW BINARY LOGS")
+	if err != nil || len(logs) < 2 {
+		return err
+	}
+	return s.Exec("PURGE BINARY LOGS TO '" + logs[len(logs)-2]["Log_name"] + "'")
+}

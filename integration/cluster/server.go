@@ -47,17 +47,6 @@ func (s *Server) Exec(statements ...string) error {
 	return nil
 }
 
-// text returns the one value of a query by the administrator.
-func (s *Server) text(query string, args ...any) (string, error) {
-	ctx, cancel := timeout()
-	defer cancel()
-	var v sql.NullString
-	if err := s.admin.QueryRowContext(ctx, query, args...).Scan(&v); err != nil {
-		return "", fmt.Errorf("%s: %s: %w", s.Name, query, err)
-	}
-	return v.String, nil
-}
-
 // PID is the server's process id.
 func (s *Server) PID() int { return s.run.PID() }
 
@@ -156,35 +145,56 @@ func (s *Server) create(addr string) error {
 		}
 	}
 	// What an init file does at every start would be transactions of the replicas' own: it is emptied after the first.
-	accounts := filepath.Join(s.files, "init.sql")
-	if err := os.WriteFile(accounts, []byte(accountStatements(d.privileges())), 0o644); err != nil {
+	if err := os.WriteFile(s.initFile(), []byte(accountStatements(d.privileges())), 0o644); err != nil {
 		return err
 	}
-	args := append([]string{
-		fmt.Sprintf("--server-id=%d", s.ID), "--init-file=" + accounts, "--read-only=ON", "--log-bin=binlog",
-		"--relay-log=relay", "--relay-log-recovery=ON", "--report-host=127.0.0.1", "--log-bin-trust-function-creators=ON",
-		// What is committed outlives the process, though not the machine.
-		"--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=ON",
-	}, d.args()...)
-	run, err := s.cluster.tmpl.StartAt(addr, append(args, s.cluster.args...)...)
+	run, err := s.cluster.tmpl.StartAt(addr, s.args()...)
 	if err != nil {
 		return err
 	}
 	s.run = run
-	if err := os.WriteFile(accounts, nil, 0o644); err != nil {
+	if err := os.WriteFile(s.initFile(), nil, 0o644); err != nil {
 		return err
 	}
-	c := mysql.NewConfig()
-	c.User, c.Net, c.Addr = "root", "unix", s.run.Socket
-	c.Params = map[string]string{"lock_wait_timeout": "1"}
-	if s.admin, err = sql.Open("mysql", c.FormatDSN()); err != nil {
+	if err := s.openAdmin(); err != nil {
 		return err
 	}
 	return s.Exec(d.forget())
 }
 
+// args are the arguments of the server program.
+func (s *Server) args() []string {
+	args := append([]string{
+		fmt.Sprintf("--server-id=%d", s.ID), "--init-file=" + s.initFile(), "--read-only=ON", "--log-bin=binlog",
+		"--relay-log=relay", "--relay-log-recovery=ON", "--report-host=127.0.0.1", "--log-bin-trust-function-creators=ON",
+		// What is committed outlives the process, though not the machine.
+		"--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=ON",
+	}, s.cluster.dialect.args()...)
+	return append(args, s.cluster.args...)
+}
+
+func (s *Server) initFile() string { return filepath.Join(s.files, "init.sql") }
+
+func (s *Server) openAdmin() (err error) {
+	c := mysql.NewConfig()
+	c.User, c.Net, c.Addr = "root", "unix", s.run.Socket
+	c.Params = map[string]string{"lock_wait_timeout": "1"}
+	s.admin, err = sql.Open("mysql", c.FormatDSN())
+	return err
+}
+
+// copyOf starts the server, of which nothing is left, on a copy of the data of other, which runs.
+func (s *Server) copyOf(other *Server) error {
+	run, err := other.run.StartCopy(s.Addr, s.args()...)
+	if err != nil {
+		return err
+	}
+	s.run, s.source = run, other.source
+	return s.openAdmin()
+}
+
 // Restart starts a server that was killed, with the data it has. A replica goes on; the primary is the primary again,
-// unless another one was promoted: then the server comes back, under its address, as a replica that has caught up.
+// unless another one was promoted: then the server comes back, under its address, as a replica.
 func (s *Server) Restart() error {
 	if s.Running() {
 		return fmt.Errorf("%s runs", s.Name)
@@ -205,8 +215,8 @@ func (s *Server) Restart() error {
 	return s.SetReadOnly(true)
 }
 
-// rejoin brings back a server that missed a promotion. It does so under another address: nobody is to use it before it
-// has what the others have.
+// rejoin brings back a server that missed a promotion: on a copy of another one's data where it has what that has not, and
+// else with its own. These are under another address at first: nobody is to use it before it has what the others have.
 func (s *Server) rejoin(primary *Server) error {
 	hidden, err := process.FreeAddress()
 	if err != nil {
@@ -221,13 +231,16 @@ func (s *Server) rejoin(primary *Server) error {
 		return err
 	}
 	if diverged {
-		// It has transactions that the primary got no answer for before it died. Nobody has seen them.
+		// It has transactions that were never acknowledged, as they reached no replica. Nobody has seen them. Replaying the
+		// whole history on empty data would not do, and not only because it is long: a replica takes no transactions from
+		// others that have its own @@server_id, and so would not get back those it made itself.
 		if err := errors.Join(s.admin.Close(), s.run.Stop()); err != nil {
 			return err
 		}
-		if err := s.create(hidden); err != nil {
+		if err := s.copyOf(s.cluster.donor()); err != nil {
 			return err
 		}
+		return s.follow(primary)
 	}
 	if err := s.follow(primary); err != nil {
 		return err

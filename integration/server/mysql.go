@@ -37,8 +37,7 @@ func MySQL() (*Template, error) {
 	if _, err := t.install(accountStatements(), args...); err != nil {
 		return nil, err
 	}
-	// The identity of the server that set it up: each of those started from it is to have its own.
-	if err := os.Remove(filepath.Join(t.dir, "data", "auto.cnf")); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := forgetIdentity(filepath.Join(t.dir, "data")); err != nil {
 		return nil, errors.Join(err, t.Remove())
 	}
 	return t, nil

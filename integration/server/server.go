@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -64,14 +65,77 @@ func (t *Template) Start(args ...string) (*Server, error) {
 
 // StartAt is Start for a server at a certain address of the loopback interface.
 func (t *Template) StartAt(addr string, args ...string) (*Server, error) {
+	return t.startOn(addr, args, func(data string) error { return copyFolder(filepath.Join(t.dir, "data"), data) })
+}
+
+// StartCopy starts another server, at addr and with further arguments, on a copy of the data that s has: those which a
+// crash of s would leave at this moment. The process of s, which is to run, is stopped while they are copied.
+func (s *Server) StartCopy(addr string, args ...string) (*Server, error) {
+	return s.tmpl.startOn(addr, args, func(data string) error {
+		if err := s.pause(); err != nil {
+			return err
+		}
+		err := errors.Join(copyFolder(filepath.Join(s.dir, "data"), data), s.Signal(syscall.SIGCONT))
+		if err != nil {
+			return err
+		}
+		return forgetIdentity(data)
+	})
+}
+
+// pause stops the server's process, and waits until it has stopped.
+func (s *Server) pause() error {
+	if err := s.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return s.Await(startTimeout, s.paused)
+}
+
+// paused returns nil once all of the process's threads are stopped.
+func (s *Server) paused() error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.PID()))
+	if err != nil {
+		return err
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err != nil {
+			return err
+		}
+		// The state comes after the name, which may have anything in it. https://man7.org/linux/man-pages/man5/proc.5.html
+		if state := stat[bytes.LastIndexByte(stat, ')')+1:]; !bytes.HasPrefix(state, []byte(" T")) {
+			return fmt.Errorf("%s: state%.2s", thread, state)
+		}
+	}
+	return nil
+}
+
+func copyFolder(from, to string) error {
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("copy %s: %w: %s", from, err, out)
+	}
+	return nil
+}
+
+// forgetIdentity removes the identity of the MySQL server that the data were made by: each is to have its own.
+func forgetIdentity(data string) error {
+	err := os.Remove(filepath.Join(data, "auto.cnf"))
+	if errors.Is(err, os.ErrNotExist) { // MariaDB has none
+		return nil
+	}
+	return err
+}
+
+// startOn starts a server on the data that fill puts into the folder it is given.
+func (t *Template) startOn(addr string, args []string, fill func(data string) error) (*Server, error) {
 	dir, err := t.folder("server-")
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{Addr: addr, dir: dir, Socket: filepath.Join(dir, "socket"), tmpl: t}
 	data := filepath.Join(dir, "data")
-	if err := exec.Command("cp", "-a", filepath.Join(t.dir, "data"), data).Run(); err != nil {
-		return nil, fmt.Errorf("copy %s: %w", t.dir, errors.Join(err, os.RemoveAll(dir)))
+	if err := fill(data); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	s.cmd = append(append([]string{}, t.args...), "--datadir="+data, "--socket="+s.Socket,
 		"--pid-file="+filepath.Join(dir, "pid"), "--bind-address=127.0.0.1", "--init-file="+t.initFile,
