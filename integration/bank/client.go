@@ -13,7 +13,7 @@ import (
 
 const (
 	// patience is how long a client waits for a statement: much longer than any server is away.
-	patience = 100 * time.Second
+	patience = 45 * time.Second
 	// retryAfter is how long a client waits before it connects again.
 	retryAfter = 20 * time.Millisecond
 )

@@ -54,8 +54,16 @@ func (c *client) addTwice(begin string) error {
 		return c.unread(begin, err)
 	}
 	c.compare(low[0]+high[0], low[1]+high[1], begin)
-	if err := c.plain("COMMIT"); err != nil {
-		return c.unread(begin, err)
+	if err := c.plain(commit); err != nil {
+		// There was nothing to be lost, but the session may have ended, as that of a transfer does.
+		c.note(func(r *Report) {
+			if refused(err) {
+				r.TransferErrors[Reading+Commit+code(err)]++
+			} else {
+				r.Maybes[Reading+Commit+code(err)]++
+			}
+		})
+		return err
 	}
 	return nil
 }

@@ -17,9 +17,9 @@ type Report struct {
 	// ReadErrors are those of single reads in autocommit, TransferErrors those in transactions, by the server's number
 	// and message or the client's words, which begin with the kind of transaction.
 	ReadErrors, TransferErrors map[string]int
-	// Maybes are the transfers of which COMMIT had no answer, by the error that came instead.
+	// Maybes are the transactions of which COMMIT had no answer, by their kind and the error that came instead.
 	Maybes map[string]int
-	// Done is how many of them turned out to be committed. Verify counts them.
+	// Done is how many of the transfers among them turned out to be committed. Verify counts them.
 	Done          int
 	ConnectErrors int
 	SlowestRead   time.Duration

@@ -18,6 +18,14 @@ const (
 	Reading = "reading: "
 )
 
+// What a transaction in Report.TransferErrors or Report.Maybes was at, after its kind, where it was to end.
+const (
+	Commit   = "COMMIT: "
+	Rollback = "ROLLBACK: "
+)
+
+const commit = "COMMIT"
+
 // transfer moves money in a transaction.
 func (c *client) transfer() error {
 	c.count++
@@ -33,9 +41,9 @@ func (c *client) transfer() error {
 		if !answered(err) {
 			return err
 		}
-		return c.plain("ROLLBACK")
+		return c.rollback(kind)
 	}
-	err := c.plain("COMMIT")
+	err := c.plain(commit)
 	took := time.Since(began)
 	switch {
 	case err == nil:
@@ -44,11 +52,20 @@ func (c *client) transfer() error {
 		return nil
 	case refused(err):
 		c.record(c.failed, id)
-		c.note(func(r *Report) { r.TransferErrors[kind+"COMMIT: "+code(err)]++ })
-		return c.plain("ROLLBACK")
+		c.note(func(r *Report) { r.TransferErrors[kind+Commit+code(err)]++ })
+		return c.rollback(kind)
 	}
 	c.record(c.maybe, id)
-	c.note(func(r *Report) { r.Maybes["COMMIT: "+code(err)]++ })
+	c.note(func(r *Report) { r.Maybes[kind+Commit+code(err)]++ })
+	return err
+}
+
+// rollback ends what is left of a transaction. Servers that have rolled it back already have nothing to say against that.
+func (c *client) rollback(kind string) error {
+	err := c.plain("ROLLBACK")
+	if err != nil {
+		c.note(func(r *Report) { r.TransferErrors[kind+Rollback+code(err)]++ })
+	}
 	return err
 }
 
