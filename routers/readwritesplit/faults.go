@@ -50,7 +50,7 @@ func (x *session) notReady(m *member, j *job, err error) error {
 		}
 		return errAgain
 	}
-	if refused, ok := errors.AsType[*protocol.SQLError](err); ok { // a prepared statement, that is
+	if refused := refusedBy(err); refused != nil { // a prepared statement, that is
 		if j.d.target == toReplica && m.server().State().Role != pipeline.Primary && x.trx == nil && j.only == nil &&
 			primaryOf(x.r.candidates) >= 0 { // what it is about may not have come there yet
 			j.tried |= 1 << m.index

@@ -95,12 +95,7 @@ func (m *member) follow() error {
 	}
 	for _, e := range m.x.history.since(m.synced) {
 		if err := m.ask(e.command); err != nil {
-			if failed, ok := err.(*protocol.SQLError); ok {
-				m.unfit = true
-				m.link.Close()
-				return &errUnfit{m.server().Name(), failed}
-			}
-			return err
+			return m.drop(err)
 		}
 		m.synced = e.number + 1
 	}
@@ -112,12 +107,7 @@ func (m *member) follow() error {
 func (m *member) prime() error {
 	for _, text := range m.x.primers() {
 		if err := m.ask(pipeline.NewQuery(text, m.x.s.Capabilities())); err != nil {
-			if failed, ok := err.(*protocol.SQLError); ok {
-				m.unfit = true
-				m.link.Close()
-				return &errUnfit{m.server().Name(), fmt.Errorf("%s: %w", text, failed)}
-			}
-			return err
+			return m.drop(err)
 		}
 	}
 	m.ready = true

@@ -193,6 +193,7 @@ func (x *session) resetStatement(w pipeline.ReplyWriter, c *pipeline.Command) er
 
 // resetConnection serves a COM_RESET_CONNECTION: all servers of the session do, and it begins anew.
 func (x *session) resetConnection(w pipeline.ReplyWriter, c *pipeline.Command) error {
+	c = pipeline.NewCommand(c.Com(), nil, x.s.Capabilities()) // what else it has comes but once
 	err := x.each(func(m *member) error {
 		// The default schema stays what it is.
 		if x.history.movesSchema(m.synced) || m != x.primary && x.sit.bonds&boundSession != 0 {

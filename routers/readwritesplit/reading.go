@@ -1,6 +1,7 @@
 package readwritesplit
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -68,7 +69,7 @@ func (m *member) prepare(st *pipeline.PreparedStatement) error {
 		return err
 	}
 	err := m.ask(prepare)
-	if _, refused := err.(*protocol.SQLError); err != nil && !refused {
+	if err != nil && refusedBy(err) == nil {
 		return err
 	}
 	prepared := m.x.answer
@@ -88,13 +89,22 @@ func (m *member) use(schema string) error {
 
 // drop has the session do without the server, where err is its refusal of what other servers have done.
 func (m *member) drop(err error) error {
-	failed, ok := err.(*protocol.SQLError)
-	if !ok {
+	failed := refusedBy(err)
+	if failed == nil {
 		return err
 	}
 	m.unfit = true
 	m.link.Close()
 	return &errUnfit{m.server().Name(), failed}
+}
+
+// refusedBy returns the answer that err is, nil where it is none: that of a server that is lost has one in it, at times.
+func refusedBy(err error) *protocol.SQLError {
+	if _, lost := errors.AsType[*pipeline.LostError](err); lost {
+		return nil
+	}
+	refused, _ := errors.AsType[*protocol.SQLError](err)
+	return refused
 }
 
 // rewind has a new connection, which was opened with the default schema there is now, begin where the session began, since

@@ -91,7 +91,7 @@ func mayEnd(j *job) bool {
 }
 
 // after logs a command of the open transaction that has been served.
-func (p *replay) after(x *session, j *job, r *passage) {
+func (p *replay) after(x *session, j *job) {
 	if !p.on {
 		return
 	}

@@ -140,8 +140,8 @@ func (x *session) endElsewhere() error {
 	if !m.connected() {
 		return nil
 	}
-	err := m.ask(pipeline.NewQuery("COMMIT", x.s.Capabilities()))
-	if _, refused := errors.AsType[*protocol.SQLError](err); refused {
+	err := m.ask(pipeline.NewQuery("COMMIT AND NO CHAIN NO RELEASE", x.s.Capabilities()))
+	if refusedBy(err) != nil {
 		m.link.Close()
 		return nil
 	}
@@ -249,7 +249,7 @@ func (x *session) served(m *member, j *job) error {
 		x.insertID = r.lastInsertID
 	}
 	x.noteStatement(m, j)
-	x.replay.after(x, j, r)
+	x.replay.after(x, j)
 	if r.failed {
 		return nil
 	}

@@ -75,7 +75,7 @@ func TestReadOnlyTransaction(t *testing.T) {
 	c.Run(t, do("START TRANSACTION READ ONLY"), ask("SELECT 1", "db2"), ask("SELECT 2", "db2"), do("COMMIT"), ask("SELECT 3", "db3"))
 	k.forget()
 	c.Run(t, do("START TRANSACTION READ ONLY"), ask("SELECT 4", "db2"), do("BEGIN", "INSERT 5", "COMMIT"), ask("SELECT 6", "db3"))
-	k.db2.expect("START TRANSACTION READ ONLY", "SELECT 4", "COMMIT")
+	k.db2.expect("START TRANSACTION READ ONLY", "SELECT 4", "COMMIT AND NO CHAIN NO RELEASE")
 	k.db1.expect("BEGIN", "INSERT 5", "COMMIT")
 }
 
