@@ -23,7 +23,8 @@ func (x *session) mayRetry(j *job) bool {
 		}
 		switch j.st.Class {
 		case sqlscan.Read, sqlscan.Show:
-			return x.r.config.RetryReads && j.d.target == toReplica
+			// A hint may have sent what writes, in a function, and there may be no replica but the primary.
+			return x.r.config.RetryReads && j.d.target == toReplica && j.st.Effects&^harmless == 0
 		case sqlscan.Set, sqlscan.Use, sqlscan.Prepare, sqlscan.Deallocate:
 			return j.d.target == toAll
 		case sqlscan.Begin:

@@ -299,3 +299,16 @@ func TestKillWithLostServer(t *testing.T) {
 		victim.Run(t, do("INSERT 2"))
 	})
 }
+
+// TestHintedFunction: a function that a hint sends to replicas may write, where the primary serves for them.
+func TestHintedFunction(t *testing.T) {
+	k := newCluster(t, func(c *readwritesplit.Config) { c.DelayedRetry = patience })
+	statement := "SELECT f() /* weir route to replica */"
+	k.in(primary, down, down)
+	k.db1.on(statement, func(c *pt.Conn) error {
+		k.in(down, primary, down)
+		return pt.Close()(c)
+	})
+	k.Session().Run(t, pt.Query(statement), lost())
+	k.db2.expect()
+}
