@@ -88,13 +88,16 @@ func (s *Server) Continue() error {
 // committed have been.
 func (s *Server) SetReadOnly(on bool) error {
 	// It waits for the statements that run, has all others wait, and so meets deadlocks that the server does not see: a
-	// statement that runs may wait for a transaction whose next statement waits. Then it lets them go and tries again.
-	for deadline := time.Now().Add(patience); ; {
+	// statement that runs may wait for a transaction whose next statement waits. Then it lets them go and tries again: not
+	// at once, since each transaction would get no further than to its next statement, and those that wait for one another
+	// in a row would wait until they time out.
+	for deadline, pause := time.Now().Add(patience), 50*time.Millisecond; ; pause *= 2 {
 		err := s.Exec(s.cluster.dialect.readOnly(on)...)
 		var failed *mysql.MySQLError
 		if !errors.As(err, &failed) || failed.Number != lockWaitTimeout || time.Now().After(deadline) {
 			return err
 		}
+		time.Sleep(min(pause, time.Second))
 	}
 }
 
