@@ -4,26 +4,48 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 
+	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // A checksum sums up what a client is told by a reply: what it may have decided by. Server status, session state and
-// messages for people are left out.
-type checksum struct{ hash maphash.Hash }
+// messages for people are left out, and what the settings say.
+type checksum struct {
+	hash maphash.Hash
+	// resultsOnly leaves out the OK packets that stand for no rows, noInsertID the insert ids in them.
+	resultsOnly, noInsertID bool
+	blind                   bool // the reply to come has nothing to be summed up
+}
 
-func (s *checksum) reset() { s.hash.Reset() }
+// reset begins with another reply. One that is blind always has the same sum.
+func (s *checksum) reset(blind bool) {
+	s.hash.Reset()
+	s.blind = blind
+}
+
+// blindTo reports whether the settings have the replies to a statement left out: their rows are insert ids.
+func (s *checksum) blindTo(st *pipeline.Statement) bool {
+	return s.noInsertID && st != nil && st.Effects&sqlscan.LastInsertID != 0
+}
 
 func (s *checksum) sum() uint64 { return s.hash.Sum64() }
 
 // add takes the next chunk of the reply, as it came from the server.
 func (s *checksum) add(p *protocol.Chunk) {
+	if s.blind {
+		return
+	}
 	var fixed [24]byte
 	fixed[0] = byte(p.Kind)
 	switch p.Kind {
 	case protocol.KindOK:
 		ok, err := protocol.DecodeOK(p.Payload(), 0) // what counts lies before what capabilities decide
-		if err != nil {
+		if err != nil || s.resultsOnly {
 			break
+		}
+		if s.noInsertID {
+			ok.LastInsertID = 0
 		}
 		binary.LittleEndian.PutUint64(fixed[1:], ok.AffectedRows)
 		binary.LittleEndian.PutUint64(fixed[9:], ok.LastInsertID)

@@ -42,9 +42,18 @@ type Config struct {
 	// how often one is tried.
 	TransactionReplayMaxSize  int `hcl:"transaction_replay_max_size,optional"`
 	TransactionReplayAttempts int `hcl:"transaction_replay_attempts,optional"`
+	// TransactionReplayTimeout is how long all that may take for one transaction, the wait for a new primary included.
+	TransactionReplayTimeout time.Duration `hcl:"transaction_replay_timeout,optional"`
+	// TransactionReplayChecksum says what must be as it was: full (all that the client was told), no_insert_id (all but
+	// insert ids) or results (rows and errors).
+	TransactionReplayChecksum string `hcl:"transaction_replay_checksum,optional"`
+	// TransactionReplayOnMismatch has a transaction be tried again that did not go as it went.
+	TransactionReplayOnMismatch bool `hcl:"transaction_replay_on_mismatch,optional"`
 	// TransactionReplayOnDeadlock has a transaction be run again that its server has rolled back: deadlock, or any error
 	// whose SQLSTATE begins with 40.
 	TransactionReplayOnDeadlock bool `hcl:"transaction_replay_on_deadlock,optional"`
+	// OptimisticTransactions has transactions begin on a replica, and go on at the primary once they do more than to read.
+	OptimisticTransactions bool `hcl:"optimistic_transactions,optional"`
 	// CausalReads says which writes a read must see: none, session (those of its session), service (those of all sessions
 	// of this router) or cluster (all).
 	CausalReads string `hcl:"causal_reads,optional"`
@@ -64,6 +73,7 @@ type Config struct {
 var Defaults = Config{
 	Choice: "fewest_running", MaxReplicas: 255, UserVariables: "all", StrictTemporaryTables: true,
 	OnPrimaryLoss: "close_on_write", RetryReads: true, TransactionReplayMaxSize: 1 << 20, TransactionReplayAttempts: 5,
+	TransactionReplayTimeout: 30 * time.Second, TransactionReplayChecksum: "full",
 	CausalReads: "none", CausalReadsBy: "wait", CausalReadsTimeout: 10 * time.Second, LazyConnect: true, MaxHistory: 50,
 }
 
@@ -91,12 +101,13 @@ func (c *Config) check() error {
 	oneOf("user_variables", c.UserVariables, "all", "primary")
 	oneOf("on_primary_loss", c.OnPrimaryLoss, "close", "close_on_write", "read_only")
 	wrong(c.DelayedRetry < 0, "delayed_retry", "a time is not negative")
-	wrong(c.TransactionReplay && c.DelayedRetry == 0, "transaction_replay",
-		"a transaction is run again when there is a new primary: say in delayed_retry how long to wait for it")
 	wrong(c.TransactionReplayMaxSize < 1, "transaction_replay_max_size", "a size is at least 1")
 	wrong(c.TransactionReplayAttempts < 1, "transaction_replay_attempts", "a number of attempts is at least 1")
-	wrong(c.TransactionReplayOnDeadlock && !c.TransactionReplay, "transaction_replay_on_deadlock",
-		"it needs transaction_replay = true")
+	wrong(c.TransactionReplayTimeout < time.Millisecond, "transaction_replay_timeout", "a timeout is at least 1ms")
+	oneOf("transaction_replay_checksum", c.TransactionReplayChecksum, "full", "no_insert_id", "results")
+	replays := c.TransactionReplay || c.OptimisticTransactions
+	wrong(c.TransactionReplayOnDeadlock && !replays, "transaction_replay_on_deadlock", "it needs transaction_replay = true")
+	wrong(c.TransactionReplayOnMismatch && !replays, "transaction_replay_on_mismatch", "it needs transaction_replay = true")
 	if _, err := causalScopeOf(c.CausalReads); err != nil {
 		errs = append(errs, pipeline.Invalid("causal_reads", err))
 	}

@@ -8,7 +8,7 @@ import (
 
 // counts is what happens rarely enough to be counted for all sessions at one place.
 type counts struct {
-	lost, retried, delayed, unfit, replayed, replayTooLarge, behind, rolledBack atomic.Int64
+	lost, retried, delayed, unfit, replayed, replayTooLarge, moved, behind, rolledBack atomic.Int64
 }
 
 func (c *counts) expose(env pipeline.Env) {
@@ -23,6 +23,7 @@ func (c *counts) expose(env pipeline.Env) {
 		{"weir_readwritesplit_replayed_transactions_total", "Transactions run again at another server.", &c.replayed},
 		{"weir_readwritesplit_rolled_back_transactions_total", "Transactions rolled back, since they could not be run again.", &c.rolledBack},
 		{"weir_readwritesplit_large_transactions_total", "Transactions too large to be run again.", &c.replayTooLarge},
+		{"weir_readwritesplit_moved_transactions_total", "Optimistic transactions that went on at the primary.", &c.moved},
 		{"weir_readwritesplit_late_replicas_total", "Reads that went to the primary since a replica did not have in time what they must see.", &c.behind},
 	} {
 		env.Expose(pipeline.Metric{Name: m.name, Help: m.help, Counter: true, Read: func() float64 { return float64(m.count.Load()) }})

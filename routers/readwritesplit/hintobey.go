@@ -15,7 +15,7 @@ func (h hint) over(d decision, st *pipeline.Statement, effects sqlscan.Effects, 
 	if sit.open || sit.manual || sit.bonds != 0 || d.target == toAll || !h.fits(st, effects) {
 		return d
 	}
-	if st.Class == sqlscan.Begin && d.target != toReplica {
+	if st.Class == sqlscan.Begin && (d.target != toReplica || d.marks&marksOptimistic != 0 && h.target != toPrimary) {
 		return d
 	}
 	over := decision{target: h.target, server: h.server, why: "a hint says so"}

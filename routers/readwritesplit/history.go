@@ -18,6 +18,9 @@ const maxKept = 64 << 10
 type history struct {
 	entries []entry
 	next    uint64 // number of the next entry
+	// pinned is how far the history went when the open transaction began: what came before is not left out meanwhile, so
+	// that the transaction can be run again as it was.
+	pinned uint64
 }
 
 // An entry is one session command that a server has carried out.
@@ -62,7 +65,7 @@ func (h *history) add(c *pipeline.Command, sets []string) {
 func (h *history) compact() {
 	kept := h.entries[:0]
 	for i, e := range h.entries {
-		if !e.replaced(h.entries[i+1:]) {
+		if e.number < h.pinned || !e.replaced(h.entries[i+1:]) {
 			kept = append(kept, e)
 		}
 	}

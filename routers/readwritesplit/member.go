@@ -70,14 +70,17 @@ func (e *errUnfit) Error() string {
 
 // sync brings the server up to date: it runs the session commands it has not run. An error other than a
 // *pipeline.LostError or an *errUnfit ends the session.
-func (m *member) sync() error {
+func (m *member) sync() error { return m.syncTo(m.x.history.next) }
+
+// syncTo is sync as far as the session commands before number.
+func (m *member) syncTo(number uint64) error {
 	if m.x.primary != m {
 		if err := m.x.takeOver(m); err != nil {
 			return err
 		}
 	}
-	if m.synced != m.x.history.next {
-		if err := m.follow(); err != nil {
+	if m.synced < number {
+		if err := m.follow(number); err != nil {
 			return err
 		}
 	}
@@ -88,18 +91,21 @@ func (m *member) sync() error {
 	return nil
 }
 
-// follow runs the session commands that the server has not run.
-func (m *member) follow() error {
+// follow runs the session commands before number that the server has not run.
+func (m *member) follow(number uint64) error {
 	if err := m.rewind(); err != nil {
 		return err
 	}
 	for _, e := range m.x.history.since(m.synced) {
+		if e.number >= number {
+			break
+		}
 		if err := m.ask(e.command); err != nil {
 			return m.drop(err)
 		}
 		m.synced = e.number + 1
 	}
-	m.synced = m.x.history.next
+	m.synced = number
 	return nil
 }
 

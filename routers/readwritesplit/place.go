@@ -170,9 +170,12 @@ var (
 func (x *session) await(j *job, reason error) error {
 	if j.until.IsZero() && x.r.config.DelayedRetry > 0 {
 		j.until = time.Now().Add(x.r.config.DelayedRetry)
-		x.r.counts.delayed.Add(1)
 	}
 	if left := time.Until(j.until); !j.until.IsZero() && left > 0 {
+		if !j.delayed {
+			j.delayed = true
+			x.r.counts.delayed.Add(1)
+		}
 		j.tried = 0
 		for i := range x.members {
 			x.members[i].unfit = false // it may have been told of a new start

@@ -39,6 +39,11 @@ func (x *session) ready(m *member, j *job) (c *pipeline.Command, id uint32, err 
 	if err := x.catchUp(m, j); err != nil {
 		return nil, 0, err
 	}
+	return x.addressed(m, j)
+}
+
+// addressed is ready for a server that is up to date.
+func (x *session) addressed(m *member, j *job) (c *pipeline.Command, id uint32, err error) {
 	if j.stmt == nil {
 		return j.c, 0, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
@@ -18,9 +19,12 @@ type replay struct {
 	log      []logged
 	size     int
 	spoilt   string // why the open transaction cannot be run again
-	attempts int    // that the open transaction has had
+	attempts int    // that the open transaction has had, and how long they took
+	took     time.Duration
 	chosen   bool   // SET TRANSACTION has said how it is to be
+	insertID uint64 // what LAST_INSERT_ID() was when it began
 	sum      checksum
+	untold   *protocol.SQLError // for a client that could not be told yet that its transaction is over
 }
 
 // logged is one statement of the open transaction.
@@ -29,10 +33,15 @@ type logged struct {
 	stmt    *pipeline.PreparedStatement
 	types   []byte // of its parameters, which another execution may have bound otherwise since
 	sum     uint64
+	blind   bool   // the sum means nothing
+	next    uint64 // the session's history went as far as before this number
 }
 
 func (p *replay) begin(x *session) {
-	p.on, p.deadlock = x.r.config.TransactionReplay, x.r.config.TransactionReplayOnDeadlock
+	c := &x.r.config
+	p.on, p.deadlock = c.TransactionReplay || c.OptimisticTransactions, c.TransactionReplayOnDeadlock
+	p.sum.resultsOnly = c.TransactionReplayChecksum == "results"
+	p.sum.noInsertID = c.TransactionReplayChecksum == "no_insert_id"
 }
 
 // before has the reply of a command that may be part of a transaction be summed up.
@@ -40,10 +49,10 @@ func (p *replay) before(x *session, j *job, r *passage) {
 	if !p.on {
 		return
 	}
-	p.sum.reset()
+	p.sum.reset(p.sum.blindTo(j.st))
 	r.sum = &p.sum
 	if x.trx == nil {
-		p.chosen = x.sit.next
+		p.chosen, p.insertID = x.sit.next, x.insertID
 	}
 	if x.trx == nil || p.spoilt != "" || x.needs(x.trx) != "" {
 		return
@@ -96,11 +105,11 @@ func (p *replay) after(x *session, j *job) {
 		return
 	}
 	if x.trx == nil {
-		p.forget()
+		p.forget(&x.history)
 		return
 	}
 	if mayEnd(j) { // what was before it may be committed: it is not run again
-		p.forget()
+		p.forget(&x.history)
 		if j.st == nil || j.st.Class != sqlscan.Begin {
 			p.spoil("one of its statements may have ended the one before")
 			return
@@ -109,31 +118,48 @@ func (p *replay) after(x *session, j *job) {
 	if p.chosen {
 		p.spoil("SET TRANSACTION came before it")
 	}
-	switch j.c.Com() {
-	case protocol.ComStmtPrepare, protocol.ComPing:
-		return
-	case protocol.ComQuery, protocol.ComStmtExecute:
-	default:
-		p.spoil(protocol.CommandName(j.c.Com()) + " in it")
+	if p.spoilt != "" || passing(j.c) {
 		return
 	}
-	switch {
-	case p.spoilt != "":
-		return
-	case j.c.Part != protocol.Whole, j.stmt != nil && j.stmt.Truncated, j.only != nil:
-		p.spoil("a statement of it was too long to be kept")
-		return
-	case p.size+len(j.c.Data) > x.r.config.TransactionReplayMaxSize:
-		p.spoil("its statements are longer than transaction_replay_max_size")
-		x.r.counts.replayTooLarge.Add(1)
+	if why := p.unkept(x, j); why != "" {
+		if p.spoil(why); why == whyTooLarge {
+			x.r.counts.replayTooLarge.Add(1)
+		}
 		return
 	}
 	p.size += len(j.c.Data)
-	l := logged{command: j.c.Clone(), stmt: j.stmt, sum: p.sum.sum()}
+	l := logged{command: j.c.Clone(), stmt: j.stmt, sum: p.sum.sum(), blind: p.sum.blind, next: x.history.next}
 	if j.stmt != nil {
 		l.types = slices.Clone(j.stmt.Types)
 	}
+	if len(p.log) == 0 { // what the session was like then must be found when it is run again
+		x.history.pinned = l.next
+	}
 	p.log = append(p.log, l)
+}
+
+// passing reports whether a command leaves no trace in a transaction.
+func passing(c *pipeline.Command) bool {
+	com := c.Com()
+	return com == protocol.ComStmtPrepare || com == protocol.ComPing
+}
+
+const whyTooLarge = "its statements are longer than transaction_replay_max_size"
+
+// unkept says why a command cannot be kept to be run again, "" where it can.
+func (p *replay) unkept(x *session, j *job) string {
+	switch j.c.Com() {
+	case protocol.ComQuery, protocol.ComStmtExecute, protocol.ComInitDB, protocol.ComSetOption:
+	default:
+		return protocol.CommandName(j.c.Com()) + " in it"
+	}
+	switch {
+	case j.c.Part != protocol.Whole, j.stmt != nil && j.stmt.Truncated, j.only != nil:
+		return "a statement of it was too long to be kept"
+	case p.size+len(j.c.Data) > x.r.config.TransactionReplayMaxSize:
+		return whyTooLarge
+	}
+	return ""
 }
 
 func (p *replay) spoil(why string) {
@@ -142,69 +168,125 @@ func (p *replay) spoil(why string) {
 	}
 }
 
-func (p *replay) forget() {
+func (p *replay) forget(h *history) {
+	h.pinned = 0
 	clear(p.log)
-	p.log, p.size, p.spoilt, p.attempts = p.log[:0], 0, "", 0
+	p.log, p.size, p.spoilt, p.attempts, p.took = p.log[:0], 0, "", 0, 0
 }
 
 // replayed runs the open transaction again at the primary there will be, where the one it was open at is lost, up to the
-// command that was lost. It returns errAgain for that, or what ends the session.
+// command that was lost. It returns errAgain for that, errAnswered where the client is told that this cannot be,
+// or what ends the session.
 func (x *session) replayed(j *job, lost *pipeline.LostError) error {
 	p, m := &x.replay, x.trx
-	cannot := func(why string) error { return x.rolledBack(j, why, lost) }
 	switch {
 	case !p.on || x.needs(m) != "":
 		return x.gone(m, lost)
-	case !lost.Unsent && ends(j):
+	case !lost.Unsent && ends(j) && !x.sit.optimistic: // on a replica, there was nothing to be committed
 		return x.gone(m, fmt.Errorf("it may have ended the transaction, which is not run again: %w", lost))
 	case p.spoilt != "":
-		return cannot(p.spoilt)
+		return x.rolledBack(j, p.spoilt, lost)
 	case j.c.Part != protocol.Whole || j.only != nil:
-		return cannot("its last command is not at hand any more")
+		return x.rolledBack(j, "its last command is not at hand any more", lost)
 	}
-	wait := job{c: j.c, d: decision{target: toPrimary}}
-	for p.attempts++; p.attempts <= x.r.config.TransactionReplayAttempts; p.attempts++ {
+	return x.again(j, m, lost)
+}
+
+// again runs the transaction that was open at m again at the primary there will be, as often and for as long as the
+// settings allow. What it returns is as of replayed.
+func (x *session) again(j *job, m *member, cause error) error {
+	p, start := &x.replay, time.Now()
+	until := start.Add(x.r.config.TransactionReplayTimeout - p.took)
+	defer func() { p.took += time.Since(start) }()
+	wait := job{c: j.c, d: decision{target: toPrimary}, until: until}
+	why := "there was no time left to run it"
+	for pause := connectPause; time.Now().Before(until); pause *= 2 {
+		if p.attempts >= x.r.config.TransactionReplayAttempts {
+			why = fmt.Sprintf("it has been run %d times", p.attempts)
+			break
+		}
+		if p.attempts > 0 { // what it met may take a moment to pass
+			if err := x.s.Sleep(min(pause, time.Until(until))); err != nil {
+				return err
+			}
+		}
+		p.attempts++
 		x.trx = nil
 		to, err := x.place(&wait)
 		for errors.Is(err, errAgain) {
 			to, err = x.place(&wait)
 		}
 		if none, ok := errors.AsType[*noServer](err); ok && x.r.config.OnPrimaryLoss == "read_only" {
-			return cannot(none.Error())
+			return x.rolledBack(j, none.Error(), cause)
 		}
 		if err != nil {
 			return x.gone(m, err)
 		}
 		err = x.rerun(to)
 		if err == nil {
-			x.trx = to
-			x.r.counts.replayed.Add(1)
-			x.s.Log().Info("transaction run again", "server", to.server().Name(), "statements", len(p.log), "lost", lost)
+			x.goOn(m, to, cause)
 			return errAgain
 		}
 		if differs, ok := errors.AsType[*errDiffers](err); ok {
-			to.link.Close() // rolls back
-			return cannot(differs.Error())
+			x.undo(to)
+			if why = differs.Error(); !x.r.config.TransactionReplayOnMismatch {
+				break
+			}
+			continue
 		}
 		if _, again := errors.AsType[*pipeline.LostError](err); !again {
 			return x.gone(m, err)
 		}
 	}
-	return cannot(fmt.Sprintf("it has been run %d times", x.r.config.TransactionReplayAttempts))
+	return x.rolledBack(j, why, cause)
+}
+
+// goOn has the transaction that was open at m be open where it has been run again.
+func (x *session) goOn(m, to *member, cause error) {
+	x.trx = to
+	for id, at := range x.cursors {
+		if at == m {
+			x.cursors[id] = to
+		}
+	}
+	x.sit.settle()
+	if errors.Is(cause, errMoves) {
+		x.r.counts.moved.Add(1)
+		return
+	}
+	x.r.counts.replayed.Add(1)
+	x.s.Log().Info("transaction run again", "server", to.server().Name(), "statements", len(x.replay.log), "lost", cause)
+}
+
+// undo rolls back what has been run again at m.
+func (x *session) undo(m *member) {
+	if err := m.ask(x.end("ROLLBACK")); err != nil {
+		m.link.Close()
+	}
 }
 
 // rolledBack tells the client that its transaction is over, as servers do after a deadlock: nothing of it is left, and the
-// session goes on.
-func (x *session) rolledBack(j *job, why string, lost error) error {
-	x.s.Log().Warn("transaction rolled back, since it cannot be run again", "why", why, "lost", lost)
+// session goes on. It returns errAnswered.
+func (x *session) rolledBack(j *job, why string, cause error) error {
+	x.s.Log().Warn("transaction rolled back, since it cannot be run again", "why", why, "cause", cause)
 	x.r.counts.rolledBack.Add(1)
 	x.trx = nil
 	x.sit.lost()
-	x.replay.forget()
-	return j.answer(&protocol.SQLError{
+	x.sit.wary = errors.Is(cause, errMoves)
+	x.replay.forget(&x.history)
+	text := "its server was lost and it cannot be run again"
+	if errors.Is(cause, errMoves) {
+		text = "it cannot go on at the primary"
+	}
+	told := &protocol.SQLError{
 		Code: protocol.ErLockDeadlock, State: "40001",
-		Message: "Transaction rolled back, as its server was lost and it cannot be run again (" + why + "); try restarting transaction",
-	})
+		Message: "Transaction rolled back, as " + text + " (" + why + "); try restarting transaction",
+	}
+	if !j.c.ExpectsReply() {
+		x.replay.untold = told
+		return errAnswered
+	}
+	return j.answer(told)
 }
 
 // errDiffers says that a transaction that is run again does not go as it went.
@@ -214,24 +296,34 @@ func (e *errDiffers) Error() string {
 	return fmt.Sprintf("statement %d of it has another result than before", e.statement)
 }
 
-// rerun runs the logged statements at a server and compares what comes out.
+// rerun runs the logged statements at a server and compares what comes out. Session commands are run where they were among
+// them, those before the transaction first.
 func (x *session) rerun(m *member) error {
-	if err := m.sync(); err != nil {
+	p := &x.replay
+	if len(p.log) == 0 {
+		return m.sync()
+	}
+	insertID := x.insertID
+	x.insertID = p.insertID
+	err := m.syncTo(p.log[0].next)
+	x.insertID = insertID
+	if err != nil {
 		return err
 	}
-	for i := range x.replay.log {
-		l := &x.replay.log[i]
+	for i := range p.log {
+		l := &p.log[i]
+		m.synced = l.next
 		j := job{c: l.command, stmt: l.stmt}
 		if l.stmt != nil {
 			l.stmt.Types = append(l.stmt.Types[:0], l.types...)
 		}
-		c, id, err := x.ready(m, &j)
+		c, id, err := x.addressed(m, &j)
 		if err != nil {
 			return err
 		}
-		x.replay.sum.reset()
+		p.sum.reset(l.blind)
 		x.answer.reset()
-		again := passage{w: &x.answer, sum: &x.replay.sum, hold: heldAway | heldReadOnly}
+		again := passage{w: &x.answer, sum: &p.sum, hold: heldAway | heldReadOnly}
 		if err := m.link.Try(&again, c, id); err != nil {
 			return err
 		}
@@ -239,9 +331,10 @@ func (x *session) rerun(m *member) error {
 			m.link.Close()
 			return &pipeline.LostError{Server: m.server(), Err: again.held, Unsent: true}
 		}
-		if x.replay.sum.sum() != l.sum {
+		if p.sum.sum() != l.sum {
 			return &errDiffers{i + 1}
 		}
 	}
+	m.synced = x.history.next
 	return nil
 }

@@ -124,7 +124,7 @@ func TestReplayRefused(t *testing.T) {
 		c.Run(t, do("BEGIN"), ask("SELECT 2", "db1"), do("INSERT 3"))
 		fall(k)
 		c.Run(t, pt.Query("INSERT 4"), restarted())
-		k.db2.expect("BEGIN", "SELECT 2", "BEGIN", "INSERT 8", "COMMIT") // the first is rolled back
+		k.db2.expect("BEGIN", "SELECT 2", ended("ROLLBACK"), "BEGIN", "INSERT 8", "COMMIT")
 	})
 	t.Run("other rows affected", func(t *testing.T) {
 		k := newCluster(t, replaying)

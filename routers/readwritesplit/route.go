@@ -34,7 +34,9 @@ type decision struct {
 	// commit is set where a read-only transaction is open elsewhere, which the statement ends: it is to be committed
 	// where it is, before the statement goes to its target.
 	commit bool
-	marks  marks
+	// move is set where an optimistic transaction is open elsewhere: it is to go on at the primary first.
+	move  bool
+	marks marks
 }
 
 // marks are what becomes of the session once the command is sent.
@@ -49,6 +51,8 @@ const (
 	marksVariablesLast
 	// marksNext is SET TRANSACTION for the next one.
 	marksNext
+	// marksOptimistic has the transaction that the statement begins be an optimistic one.
+	marksOptimistic
 )
 
 // A policy is what the settings say of where commands go.
@@ -58,6 +62,7 @@ type policy struct {
 	strictCalls     bool   // likewise after CALL, and what else may run anything
 	strictTemporary bool   // a primary that holds temporary tables is not exchanged for another
 	primaryReads    bool   // toReplica includes the primary
+	optimistic      bool   // transactions begin on a replica
 	// servers are the names that hints may use. A hint to another is as if it were not there. Nil knows them all.
 	servers []string
 }
@@ -105,7 +110,7 @@ func executes(c *pipeline.Command) bool {
 
 // prepareFirst is where a statement is prepared first that, executed, would be decided so.
 func prepareFirst(d decision, sit *situation) decision {
-	d.marks, d.commit = 0, false
+	d.marks, d.commit, d.move = 0, false, false
 	switch {
 	case sit.apart():
 		d.target = toLast // nothing else is to be sent elsewhere meanwhile
@@ -141,5 +146,5 @@ func (p *policy) command(com byte, sit *situation) decision {
 		}
 		return decision{target: toReplica, why: "it reads a table's columns"}
 	}
-	return decision{why: "it is about one server, or not known", commit: sit.apart()}
+	return decision{why: "it is about one server, or not known", commit: sit.apart() && !sit.optimistic, move: sit.movable()}
 }

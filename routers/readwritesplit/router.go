@@ -40,7 +40,7 @@ func New(c Config, env pipeline.Env) (pipeline.Target, error) {
 		config: c, by: by, log: env.Log,
 		policy: policy{
 			userVariables: c.UserVariables, strictMulti: c.StrictMultiStatements, strictCalls: c.StrictCalls,
-			strictTemporary: c.StrictTemporaryTables, primaryReads: c.PrimaryReads,
+			strictTemporary: c.StrictTemporaryTables, primaryReads: c.PrimaryReads, optimistic: c.OptimisticTransactions,
 		},
 	}
 	for _, srv := range c.Servers {

@@ -17,6 +17,8 @@ type situation struct {
 	open       bool // a transaction is
 	readOnly   bool // it, to the server's own word
 	elsewhere  bool // it is not on the primary
+	optimistic bool // nor is it to stay elsewhere when it does more than to read
+	wary       bool // such a one could not go on at the primary: the next one begins there
 	lastBeside bool // what toLast means is not the primary
 	manual     bool // autocommit is off: the next statement opens a transaction
 	next       bool // SET TRANSACTION waits for the next one, on the primary
@@ -75,10 +77,12 @@ func (sit *situation) reads() sqlscan.Mode {
 
 // note takes over the status flags of the server that a session's transaction would be on.
 func (sit *situation) note(status uint16) {
+	sit.wary = sit.wary && !(sit.open && status&protocol.StatusInTrans == 0)
 	sit.open = status&protocol.StatusInTrans != 0
 	sit.readOnly = status&protocol.StatusInTransReadonly != 0
 	sit.manual = status&protocol.StatusAutocommit == 0
 	sit.elsewhere = sit.open && sit.lastBeside
+	sit.optimistic = sit.optimistic && sit.elsewhere
 }
 
 // inTransaction reports whether a transaction is open.
@@ -88,7 +92,9 @@ func (sit *situation) inTransaction() bool { return sit.open }
 func (sit *situation) apart() bool { return sit.open && sit.elsewhere }
 
 // lost forgets the transaction: the server it was open on is gone.
-func (sit *situation) lost() { sit.open, sit.readOnly, sit.elsewhere = false, false, false }
+func (sit *situation) lost() {
+	sit.open, sit.readOnly, sit.elsewhere, sit.optimistic = false, false, false, false
+}
 
 // primaryWhy says what keeps even reads with the primary, "" if nothing does.
 func (sit *situation) primaryWhy() string {
@@ -167,6 +173,7 @@ func (sit *situation) before(c *pipeline.Command, _ *pipeline.Statement, d decis
 	if d.commit {
 		sit.lost()
 	}
+	sit.optimistic = sit.movable() || d.marks&marksOptimistic != 0
 	if d.marks == 0 {
 		return
 	}

@@ -42,6 +42,8 @@ func (p *policy) statement(c *pipeline.Command, st *pipeline.Statement, h hint, 
 	switch {
 	case where == toPrimary:
 		d = decision{why: "it was prepared there alone"}
+	case sit.movable():
+		d = p.onward(c, st, effects, sit)
 	case sit.apart() && sit.readOnly:
 		d = p.apart(c, st, effects, sit)
 	default:
@@ -49,7 +51,8 @@ func (p *policy) statement(c *pipeline.Command, st *pipeline.Statement, h hint, 
 	}
 	if d.target == toPrimary {
 		d.marks |= p.strict(st)
-		d.commit = sit.apart()
+		d.move = sit.movable() && !d.commit
+		d.commit = d.commit || sit.apart() && !sit.optimistic
 	}
 	if h.set {
 		return h.over(d, st, effects, sit)
@@ -65,6 +68,11 @@ func (p *policy) together(c *pipeline.Command, st *pipeline.Statement, effects s
 	switch st.Class {
 	case sqlscan.Read, sqlscan.Show:
 		if why := sit.primaryWhy(); why != "" {
+			if p.mayBegin(sit) && sit.manual {
+				return p.onlyRead(st, effects, sit, decision{
+					target: toReplica, why: "it begins a transaction, which only reads so far", marks: marksOptimistic,
+				})
+			}
 			return decision{why: why, marks: variableMarks(effects, marksVariables)}
 		}
 		if st.Class == sqlscan.Show {
@@ -91,6 +99,8 @@ func variableMarks(effects sqlscan.Effects, m marks) marks {
 // begin is where a transaction begins. A read-only one may stay on a replica to its end.
 func (p *policy) begin(effects sqlscan.Effects, sit *situation) decision {
 	switch {
+	case effects&(sqlscan.ReadOnly|sqlscan.Uncertain|sqlscan.Snapshot) == 0 && p.mayBegin(sit):
+		return decision{target: toReplica, why: "it begins a transaction, which only reads so far", marks: marksOptimistic}
 	case effects&sqlscan.ReadOnly == 0, effects&sqlscan.Uncertain != 0:
 		return decision{why: "it begins a transaction"}
 	case sit.open:

@@ -59,6 +59,8 @@ type job struct {
 	// astray are the members that could not prepare its statement as it was meant.
 	astray uint64
 	until  time.Time
+	// delayed says that it has waited.
+	delayed bool
 }
 
 func newSession(r *Router, s *pipeline.Session) *session {
@@ -90,6 +92,10 @@ func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline
 	if served, err := x.s.ServeKill(w, c); served {
 		return err
 	}
+	if told := x.replay.untold; told != nil && c.ExpectsReply() {
+		x.replay.untold = nil
+		return pipeline.Error(w, told)
+	}
 	switch c.Com() {
 	case protocol.ComQuit:
 		return nil
@@ -112,8 +118,17 @@ func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline
 		j.st = x.s.Statement(c)
 	}
 	x.decide(j)
-	if j.d.commit && x.trx != nil {
-		if err := x.endElsewhere(); err != nil {
+	switch {
+	case x.trx == nil:
+	case j.d.commit:
+		x.replay.forget(&x.history)
+		if err := x.endElsewhere("COMMIT"); err != nil {
+			return err
+		}
+	case x.sit.optimistic && x.moves(j):
+		if err := x.move(j); errors.Is(err, errAnswered) {
+			return nil
+		} else if !errors.Is(err, errAgain) {
 			return err
 		}
 	}
@@ -132,15 +147,14 @@ func (x *session) decide(j *job) {
 	}
 }
 
-// endElsewhere commits a read-only transaction that is open on a replica, as the statement to come does.
-func (x *session) endElsewhere() error {
+// endElsewhere ends a transaction that is open on a replica, where nothing can have been written in it, by COMMIT or ROLLBACK.
+func (x *session) endElsewhere(verb string) error {
 	m := x.trx
 	x.trx = nil
-	x.replay.forget()
 	if !m.connected() {
 		return nil
 	}
-	err := m.ask(pipeline.NewQuery("COMMIT AND NO CHAIN NO RELEASE", x.s.Capabilities()))
+	err := m.ask(x.end(verb))
 	if refusedBy(err) != nil {
 		m.link.Close()
 		return nil
@@ -149,6 +163,11 @@ func (x *session) endElsewhere() error {
 		return err
 	}
 	return nil
+}
+
+// end is a COMMIT or ROLLBACK that no setting has begin another transaction, or end the session.
+func (x *session) end(verb string) *pipeline.Command {
+	return pipeline.NewQuery(verb+" AND NO CHAIN NO RELEASE", x.s.Capabilities())
 }
 
 // isPrepared reports whether c is about a prepared statement.
@@ -243,7 +262,9 @@ func (x *session) served(m *member, j *job) error {
 	case !x.sit.inTransaction():
 		x.trx = nil
 	case x.trx == nil:
-		x.trx = m
+		if x.trx = m; m.server().State().Role == pipeline.Primary { // a replica was not to be had
+			x.sit.settle()
+		}
 	}
 	if r.lastInsertID != 0 {
 		x.insertID = r.lastInsertID
