@@ -25,7 +25,7 @@ func halfRows(c *pt.Conn) error {
 func TestLostRead(t *testing.T) {
 	for name, fault := range map[string]pt.Step{
 		"closed": pt.Close(), "reset": pt.Reset(), "1053": goAway(protocol.ErServerShutdown),
-		"1077": goAway(protocol.ErNormalShutdown), "1927": goAway(protocol.ErConnectionKilled),
+		"1077": goAway(protocol.ErNormalShutdown),
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newCluster(t, nil)
@@ -48,6 +48,13 @@ func TestLostRead(t *testing.T) {
 		k := newCluster(t, func(c *readwritesplit.Config) { c.RetryReads = false })
 		k.db2.on("SELECT 1", pt.Close())
 		k.Session().Run(t, pt.Query("SELECT 1"), lost())
+		k.db3.expect()
+		k.db1.expect()
+	})
+	t.Run("killed by somebody", func(t *testing.T) {
+		k := newCluster(t, nil)
+		k.db2.on("SELECT 1", pt.ReplyError(protocol.ErConnectionKilled, "70100", "Connection was killed"))
+		k.Session().Run(t, pt.Query("SELECT 1"), pt.ExpectError(protocol.ErConnectionKilled, "Connection was killed"))
 		k.db3.expect()
 		k.db1.expect()
 	})
@@ -183,6 +190,15 @@ func TestLostState(t *testing.T) {
 			k.AwaitLog(reason)
 		})
 	}
+	t.Run("at once", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		c.Run(t, ask("SELECT @x := 1", "db1"), ask("SELECT 1", "db2"))
+		k.db1.die()
+		k.db1.rise()
+		k.AwaitLog("lost while idle")
+		c.Run(t, pt.Query("SELECT 1"), lost()) // which does not need the primary
+	})
 	t.Run("temporary tables, not strict", func(t *testing.T) {
 		k := newCluster(t, func(c *readwritesplit.Config) { c.StrictTemporaryTables = false })
 		c := k.Session()

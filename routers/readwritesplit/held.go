@@ -26,11 +26,12 @@ func (h held) has(code uint16, state, message []byte) bool {
 	return h&heldDeadlock != 0 && string(state[:2]) == "40"
 }
 
-// goingAway reports whether an error says that nothing more can be expected of the server.
+// goingAway reports whether an error says that nothing more can be expected of the server. That a connection was killed is
+// not meant: somebody did not want the statement to go on.
 // https://mariadb.com/kb/en/mariadb-error-code-reference/
 func goingAway(code uint16) bool {
 	switch code {
-	case protocol.ErServerShutdown, protocol.ErNormalShutdown, protocol.ErConnectionKilled:
+	case protocol.ErServerShutdown, protocol.ErNormalShutdown:
 		return true
 	}
 	return false

@@ -38,6 +38,7 @@ func (x *session) place(j *job) (*member, error) {
 	if j.depends(m) {
 		return nil, x.await(j, fmt.Errorf("%w: %w", errNoPrimary, err))
 	}
+	j.failed = err
 	x.s.Log().Warn("server passed over", "error", err)
 	return nil, errAgain
 }
@@ -110,6 +111,9 @@ func (x *session) pickReader(j *job) (*member, error) {
 	at := primaryOf(x.r.candidates)
 	if at >= 0 && (j.tried|x.unfit())&(1<<at) == 0 {
 		return &x.members[at], nil
+	}
+	if j.failed != nil {
+		return nil, x.await(j, fmt.Errorf("%w: %w", errNoReader, j.failed))
 	}
 	return nil, x.await(j, errNoReader)
 }
@@ -240,10 +244,16 @@ func (j *job) answer(e *protocol.SQLError) error {
 // noServer ends a session that no server takes. The client is told.
 type noServer struct{ err error }
 
+// told is what the client is told: what the servers themselves have said, where they were asked.
+func (e *noServer) told() *protocol.SQLError {
+	if said, ok := errors.AsType[*protocol.SQLError](e.err); ok {
+		return said
+	}
+	return &protocol.SQLError{
+		Code: protocol.ErConnectionKilled, State: "08S01", Message: "Lost connection to the servers: " + e.err.Error(),
+	}
+}
+
 func (e *noServer) Error() string { return e.err.Error() }
 
-func (e *noServer) Unwrap() []error {
-	return []error{&protocol.SQLError{
-		Code: protocol.ErConnectionKilled, State: "08S01", Message: "Lost connection to the servers: " + e.err.Error(),
-	}, e.err}
-}
+func (e *noServer) Unwrap() []error { return []error{e.told(), e.err} }

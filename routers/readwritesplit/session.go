@@ -58,6 +58,7 @@ type job struct {
 	tried uint64
 	// astray are the members that could not prepare its statement as it was meant.
 	astray uint64
+	failed error // why the last of those tried could not
 	until  time.Time
 	// delayed says that it has waited.
 	delayed bool

@@ -1,6 +1,7 @@
 package readwritesplit
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -105,12 +106,17 @@ func (x *session) review(busy bool) {
 	for i := range x.members {
 		m := &x.members[i]
 		if !m.connected() {
+			if m.link != nil && !busy {
+				m.link.Close() // it has been severed
+			}
 			continue
 		}
 		switch st := m.server().State(); {
 		case !st.Up && busy:
 			m.link.Sever()
-		case busy, st.Up && st.Service == pipeline.InService:
+		case busy:
+		case st.Up && st.Service == pipeline.InService:
+			x.deposed(m)
 		case m == x.trx, x.needs(m) != "", x.holds(m):
 			if !st.Up {
 				m.link.Sever() // what depends on it learns of it at the next command
@@ -118,6 +124,15 @@ func (x *session) review(busy bool) {
 		default:
 			m.link.Close()
 		}
+	}
+}
+
+// deposed has the session end with its next command, where it depends on a server that another one has followed as the
+// primary: it could only ever read there. A transaction that is open there goes on.
+func (x *session) deposed(m *member) {
+	at := primaryOf(x.r.candidates)
+	if at >= 0 && at != m.index && m != x.trx && x.needs(m) != "" && x.failing == nil {
+		x.failing = x.gone(m, errors.New("another server is the primary now"))
 	}
 }
 
