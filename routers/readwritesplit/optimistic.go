@@ -78,7 +78,7 @@ func (p *policy) onlyRead(st *pipeline.Statement, effects sqlscan.Effects, sit *
 // readsClock reports whether a statement may ask for the time, which is another one when it is run again.
 func readsClock(canonical string) bool {
 	for _, name := range [...]string{
-		"now(", "sysdate", "current_timestamp", "current_time", "current_date", "curtime", "curdate", "localtime", "unix_timestamp(", "utc_",
+		"now(", "sysdate", "current_time", "current_date", "curtime", "curdate", "localtime", "unix_timestamp(", "utc_",
 	} {
 		if containsFold(canonical, name) {
 			return true
