@@ -99,7 +99,7 @@ func TestLocalInfile(t *testing.T) {
 	c := k.Session()
 	file := pt.Script(pt.Query(load), pt.Expect(request), pt.Reply([]byte("a,b\n"), nil))
 	c.Run(t, file, pt.ExpectOK(), ask("SELECT 1", "db2"))
-	k.db1.on(load, pt.Reply(request), pt.Close())
+	k.db1.on(load, pt.Reply(request), pt.Expect([]byte("a,b\n"), nil), pt.Close())
 	c.Run(t, file, lost())
 	k.db1.expect(load, load)
 }

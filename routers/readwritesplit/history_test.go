@@ -120,6 +120,13 @@ func TestBoundByHistory(t *testing.T) {
 			c.Run(t, pt.Query("SELECT 4"), lost())
 		})
 	}
+	t.Run("long, of no text", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		c.Run(t, pt.Send(protocol.ComInitDB, strings.Repeat("a", 70_000)), pt.ExpectOK(), ask("SELECT 1", "db1"), ask("SELECT 2", "db1"))
+		k.db2.expect()
+		k.db3.expect()
+	})
 	t.Run("with parameters", func(t *testing.T) {
 		k := newCluster(t, nil)
 		c := k.Session()
