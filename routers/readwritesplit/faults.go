@@ -71,6 +71,7 @@ func (x *session) notReady(m *member, j *job, err error) error {
 func (x *session) lostAt(m *member, j *job, lost *pipeline.LostError) error {
 	x.s.Log().Warn("server lost", "error", lost, "retry", x.trx == nil && (lost.Unsent || x.mayRetry(j)))
 	x.r.counts.lost.Add(1)
+	doubt(m, lost.Err)
 	if lost.Began {
 		return x.gone(m, fmt.Errorf("in the middle of a reply: %w", lost))
 	}
@@ -89,4 +90,12 @@ func (x *session) lostAt(m *member, j *job, lost *pipeline.LostError) error {
 		return x.await(j, fmt.Errorf("%w: %w", errNoPrimary, lost))
 	}
 	return errAgain
+}
+
+// doubt has a server looked at at once that has said that it is not what it was. Its connection was not lost, so that
+// nobody else has noticed, and attempts to run a transaction again are few.
+func doubt(m *member, said error) {
+	if refused, ok := errors.AsType[*protocol.SQLError](said); ok && (refusal(refused) || goingAway(refused.Code)) {
+		m.server().Doubt()
+	}
 }

@@ -328,6 +328,7 @@ func (x *session) rerun(m *member) error {
 			return err
 		}
 		if again.held != nil {
+			doubt(m, again.held)
 			m.link.Close()
 			return &pipeline.LostError{Server: m.server(), Err: again.held, Unsent: true}
 		}
