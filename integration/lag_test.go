@@ -61,6 +61,7 @@ func TestLag(t *testing.T) {
 
 // readOwn has several clients write, and read at once what was written, by the same connection or by another one.
 func readOwn(ctx context.Context, t *testing.T, db *sql.DB, first int, byOther bool) {
+	t.Helper()
 	var mu sync.Mutex
 	served := make(map[string]int)
 	var slowest time.Duration
@@ -150,6 +151,7 @@ func (k *clock) age(n int, at time.Time) time.Duration {
 
 // readFresh has one of the replicas lag by much more than max_lag, until it really does, and clients read all the time.
 func readFresh(t *testing.T, c *cluster.Cluster, db *sql.DB) {
+	t.Helper()
 	const (
 		delay = 8 * time.Second
 		// A lag of 1 s is known in whole seconds, and some time later.
