@@ -234,3 +234,12 @@ func TestPrepareRetried(t *testing.T) {
 	k.db2.on("executed SELECT ?", pt.Close()) // in the middle of an execution
 	c.Run(t, execute(1, nil, 7), rows("db3"))
 }
+
+// TestParametersDiffer: a server that reads a statement otherwise does not execute it.
+func TestParametersDiffer(t *testing.T) {
+	k := newCluster(t, nil)
+	k.db3.on("prepare SELECT ?", pt.Reply([]byte{0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}))
+	c := k.Session()
+	c.Run(t, prepare("SELECT ?", 1), execute(1, bindInt, 5), rows("db2"))
+	k.db3.expect("prepare SELECT ?")
+}
