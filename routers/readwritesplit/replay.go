@@ -197,15 +197,15 @@ func (x *session) replayed(j *job, lost *pipeline.LostError) error {
 func (x *session) again(j *job, m *member, cause error) error {
 	p, start := &x.replay, time.Now()
 	until := start.Add(x.r.config.TransactionReplayTimeout - p.took)
-	defer func() { p.took += time.Since(start) }()
 	wait := job{c: j.c, d: decision{target: toPrimary}, until: until}
 	why := "there was no time left to run it"
-	for pause := connectPause; time.Now().Before(until); pause *= 2 {
+	for time.Now().Before(until) {
 		if p.attempts >= x.r.config.TransactionReplayAttempts {
 			why = fmt.Sprintf("it has been run %d times", p.attempts)
 			break
 		}
 		if p.attempts > 0 { // what it met may take a moment to pass
+			pause := connectPause << min(p.attempts-1, 6)
 			if err := x.s.Sleep(min(pause, time.Until(until))); err != nil {
 				return err
 			}
@@ -224,6 +224,7 @@ func (x *session) again(j *job, m *member, cause error) error {
 		}
 		err = x.rerun(to)
 		if err == nil {
+			p.took += time.Since(start)
 			x.goOn(m, to, cause)
 			return errAgain
 		}
@@ -323,7 +324,7 @@ func (x *session) rerun(m *member) error {
 		}
 		p.sum.reset(l.blind)
 		x.answer.reset()
-		again := passage{w: &x.answer, sum: &p.sum, hold: heldAway | heldReadOnly}
+		again := passage{w: &x.answer, sum: &p.sum, hold: p.hold()}
 		if err := m.link.Try(&again, c, id); err != nil {
 			return err
 		}
