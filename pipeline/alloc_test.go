@@ -28,7 +28,7 @@ func TestStatementAllocatesNothing(t *testing.T) {
 	for i, payload := range pt.Rows(<-seen, []string{"c"}, []string{"a row of some length"}) {
 		reply = protocol.AppendPacket(reply, uint8(i+1), payload)
 	}
-	pipelinetest.AnswersInPlace(t, c, statement, reply)
+	pipelinetest.NoAllocations(t, c, statement, reply)
 }
 
 // answer answers commands of n bytes each by reply until the connection ends.

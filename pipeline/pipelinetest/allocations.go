@@ -10,9 +10,9 @@ import (
 	"github.com/weirproxy/weir/protocol/protocoltest"
 )
 
-// AnswersInPlace sends a command again and again, and fails the test where anything in this process allocates by it, or
+// NoAllocations sends a command again and again, and fails the test where anything in this process allocates by it, or
 // where it is not answered by reply, as it comes over the wire.
-func AnswersInPlace(t *testing.T, c *protocoltest.Conn, command, reply []byte) {
+func NoAllocations(t *testing.T, c *protocoltest.Conn, command, reply []byte) {
 	t.Helper()
 	const commands = 1000
 	got := make([]byte, len(reply))

@@ -111,5 +111,5 @@ func measure(t *testing.T, c *pt.Conn, command []byte) {
 			}
 		}
 	}
-	pipelinetest.AnswersInPlace(t, c, command, reply)
+	pipelinetest.NoAllocations(t, c, command, reply)
 }
