@@ -1,6 +1,9 @@
 package bank
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 const (
 	sum     = "SELECT COALESCE(SUM(balance), 0), COUNT(*) FROM accounts"
@@ -44,16 +47,18 @@ func (c *client) addTwice(begin string) error {
 	if err := c.plain(begin); err != nil {
 		return c.unread(begin, err)
 	}
-	half := c.Accounts / 2
+	began, half := time.Now(), c.Accounts/2
 	low, err := c.numbers(2, sumFrom, 1, half)
 	if err != nil {
 		return c.unread(begin, err)
 	}
+	between := time.Now()
 	high, err := c.numbers(2, sumFrom, half+1, c.Accounts)
 	if err != nil {
 		return c.unread(begin, err)
 	}
-	c.compare(low[0]+high[0], low[1]+high[1], begin)
+	c.compare(low[0]+high[0], low[1]+high[1], fmt.Sprintf("%s (prepared: %v), %d after %v and %d after another %v",
+		begin, c.prepared, low[0], between.Sub(began), high[0], time.Since(between)))
 	if err := c.plain(commit); err != nil {
 		// There was nothing to be lost, but the session may have ended, as that of a transfer does.
 		c.note(func(r *Report) {
