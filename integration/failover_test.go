@@ -47,10 +47,12 @@ var failures = []struct {
 
 func testFailover(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
-	f := &failover{c: c, db: open(t, c.Primary().Addr)}
-	var err error
-	f.b, err = bank.Open(t.Context(), f.db, 50)
+	// Closed at once: its server will be killed.
+	db, err := sql.Open("mysql", server.DSN(c.Primary().Addr, ""))
 	must(t, err)
+	b, err := bank.Open(t.Context(), db, 50)
+	must(t, errors.Join(err, db.Close()))
+	f := &failover{c: c, b: b}
 	must(t, c.WaitCaughtUp())
 	// Long enough that the servers, who share the machine with everybody else, are ahead of the clients.
 	f.b.Pause = 2 * time.Millisecond
@@ -174,7 +176,6 @@ func excused(e string) (why string) {
 type failover struct {
 	c     *cluster.Cluster
 	b     *bank.Bank
-	db    *sql.DB
 	turns int
 	// kills are those of the primary, switches those where it lived on.
 	kills, switches, replicaKills int
