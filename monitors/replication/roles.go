@@ -145,8 +145,9 @@ func (t *topology) nameOf(i, at int) string {
 
 func list(names []string) string { return strings.Join(names, " and ") }
 
-// lost are the errors of connecting to a source that may be gone when it is tried the next time.
-var lost = []int{0, 1040, 1053, 1158, 1159, 1160, 1161, 2002, 2003, 2005, 2006, 2013}
+// lost are the errors of connecting to a source that may be gone when it is tried the next time. Those of 1429 and 1927 are
+// what a Weir says that stands between.
+var lost = []int{0, 1040, 1053, 1158, 1159, 1160, 1161, 1429, 1927, 2002, 2003, 2005, 2006, 2013}
 
 // fault says what is wrong with a channel, and whether the replica serves reads nevertheless: one that has lost its source
 // does, and of its lag nothing is known. sourceDown says that the source is known to be down.
