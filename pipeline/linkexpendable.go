@@ -58,9 +58,6 @@ func (s *Session) Dial(srv *Server, c LinkConfig) (*Link, error) {
 	return l, nil
 }
 
-// Caps are the capabilities agreed on with the server: they say how its replies are encoded before they are passed on.
-func (l *Link) Caps() protocol.Capability { return l.caps }
-
 // Status is the server status flags that the last reply on this connection carried. An ERR packet carries none.
 func (l *Link) Status() uint16 { return l.status }
 
@@ -146,9 +143,10 @@ func (l *Link) pass(w ReplyWriter) error {
 	// The client gets the packet as a server would have sent it that had not been asked to tell.
 	ok.Status &^= protocol.StatusSessionStateChange
 	told := *p
-	plain := ok.Append(nil, l.s.caps)
-	plain[0] = payload[0] // 0xfe at the end of rows
-	l.scratch = protocol.AppendPacket(l.scratch[:0], p.Data[3], plain)
+	l.scratch = ok.Append(append(l.scratch[:0], p.Data[:protocol.HeaderSize]...), l.s.caps)
+	n := len(l.scratch) - protocol.HeaderSize // shorter than what came
+	l.scratch[0], l.scratch[1], l.scratch[2] = byte(n), byte(n>>8), byte(n>>16)
+	l.scratch[protocol.HeaderSize] = payload[0] // 0xfe at the end of rows
 	told.Data, told.Status = l.scratch, ok.Status
 	return w.WriteReply(&told)
 }

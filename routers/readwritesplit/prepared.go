@@ -146,7 +146,7 @@ func (x *session) closeStatement(c *pipeline.Command) error {
 	return x.each(func(m *member) error { return m.forget(id) })
 }
 
-// each calls f for each server the session is connected to. One that is lost by it is no matter for now.
+// each calls f for each server the session is connected to. One that is lost by it matters when it is next needed.
 func (x *session) each(f func(*member) error) error {
 	for i := range x.members {
 		m := &x.members[i]
