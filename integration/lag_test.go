@@ -15,16 +15,19 @@ import (
 	"github.com/weirproxy/weir/integration/server"
 )
 
+// delayable are the families whose replicas are delayed on purpose: they acknowledge nothing in time, and are not asked to.
+var delayable = []struct {
+	name     string
+	template func() (*server.Template, error)
+	noAcks   string
+}{
+	{"mariadb", mariadb, "SET GLOBAL rpl_semi_sync_master_enabled = OFF"},
+	{"mysql", mysql9, "SET GLOBAL rpl_semi_sync_source_enabled = OFF"},
+}
+
 // TestLag has replicas apply transactions late, and looks at what is read.
 func TestLag(t *testing.T) {
-	for _, family := range []struct {
-		name     string
-		template func() (*server.Template, error)
-		noAcks   string // replicas that are delayed acknowledge nothing in time
-	}{
-		{"mariadb", mariadb, "SET GLOBAL rpl_semi_sync_master_enabled = OFF"},
-		{"mysql", mysql9, "SET GLOBAL rpl_semi_sync_source_enabled = OFF"},
-	} {
+	for _, family := range delayable {
 		t.Run(family.name, func(t *testing.T) {
 			t.Parallel() // what takes the time is waiting
 			c := startCluster(t, family.template)

@@ -8,21 +8,12 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-
-	"github.com/weirproxy/weir/integration/server"
 )
 
 // TestOptimistic: a transaction begins on a replica. Where that had what the primary has, it goes on there when it writes;
 // where it was behind, the client is told to begin again, and nothing is written by what it had read.
 func TestOptimistic(t *testing.T) {
-	for _, family := range []struct {
-		name     string
-		template func() (*server.Template, error)
-		noAcks   string // replicas that are delayed acknowledge nothing in time
-	}{
-		{"mariadb", mariadb, "SET GLOBAL rpl_semi_sync_master_enabled = OFF"},
-		{"mysql", mysql9, "SET GLOBAL rpl_semi_sync_source_enabled = OFF"},
-	} {
+	for _, family := range delayable {
 		t.Run(family.name, func(t *testing.T) {
 			c := startCluster(t, family.template)
 			must(t, c.Primary().Exec(family.noAcks, "CREATE TABLE test.optimistic (id INT PRIMARY KEY, n INT)",
