@@ -47,13 +47,16 @@ var ErrServerLost = errors.New("server lost")
 func (s *Session) Connect(srv *Server) (*Link, error) { return s.Dial(srv, LinkConfig{}) }
 
 func (s *Session) connect(srv *Server, c LinkConfig) (*Link, error) {
-	conn, g, err := srv.dial(s.ctx)
+	ctx, stop := srv.whileUp(s.ctx)
+	defer stop()
+	conn, g, err := srv.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	l := &Link{Server: srv, ThreadID: g.ConnectionID, s: s, fd: -1, config: c}
-	defer abandon(s.ctx, conn.Conn)()
+	defer abandon(ctx, conn.Conn)()
 	if err := l.logIn(conn, g); err != nil {
+		err = givenUp(ctx, err)
 		srv.counts.fail(err, connectLogin)
 		_ = conn.Close()
 		return nil, &ServerError{srv, err}

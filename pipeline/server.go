@@ -101,6 +101,7 @@ func (e *NoServerError) Brief() string {
 func (srv *Server) dial(ctx context.Context) (*packets, *protocol.Greeting, error) {
 	conn, g, err := srv.reach(ctx)
 	if err != nil {
+		err = givenUp(ctx, err)
 		srv.failed.Store(time.Now().UnixNano())
 		srv.Doubt()
 		srv.counts.fail(err, connectUnreachable)
@@ -137,6 +138,14 @@ func (srv *Server) reach(ctx context.Context) (*packets, *protocol.Greeting, err
 // abandon has what is under way on nc fail when ctx is done, until stop is called.
 func abandon(ctx context.Context, nc net.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+}
+
+// givenUp is why something failed under ctx: the server was found to be down, or else err.
+func givenUp(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errWentDown) {
+		return errWentDown
+	}
+	return err
 }
 
 // bareDialError takes the address away from what net says, since ServerError names it.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -80,6 +81,8 @@ type serverWatch struct {
 	service Service // outlives what monitors say
 	waiting []chan<- struct{}
 	doubts  chan struct{} // has room for one
+	// opening are what gives up the connections that are being opened.
+	opening map[*context.CancelCauseFunc]struct{}
 }
 
 var unmonitored = &ServerState{Up: true, Lag: UnknownLag}
@@ -120,11 +123,37 @@ func (srv *Server) setState(st ServerState) {
 		st.Since = time.Now()
 	}
 	srv.watch.state.Store(&st)
+	if old.Up && !st.Up {
+		for giveUp := range srv.watch.opening {
+			(*giveUp)(errWentDown)
+		}
+	}
 	for _, waiting := range srv.watch.waiting {
 		select {
 		case waiting <- struct{}{}:
 		default: // it is about to look anyway
 		}
+	}
+}
+
+// errWentDown is why a connection is not waited for any more.
+var errWentDown = errors.New("it was found to be down meanwhile")
+
+// whileUp returns a context that is done when ctx is, or once the server is found to be down: a server that is stopped
+// may take a connection, and say nothing on it. stop is to be called when the context is not needed any more.
+func (srv *Server) whileUp(ctx context.Context) (up context.Context, stop func()) {
+	up, giveUp := context.WithCancelCause(ctx)
+	srv.watch.mu.Lock()
+	defer srv.watch.mu.Unlock()
+	if srv.watch.opening == nil {
+		srv.watch.opening = make(map[*context.CancelCauseFunc]struct{})
+	}
+	srv.watch.opening[&giveUp] = struct{}{}
+	return up, func() {
+		srv.watch.mu.Lock()
+		delete(srv.watch.opening, &giveUp)
+		srv.watch.mu.Unlock()
+		giveUp(nil)
 	}
 }
 
