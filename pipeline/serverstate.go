@@ -170,9 +170,9 @@ func (srv *Server) Doubt() {
 // to several.
 func (srv *Server) Doubts() <-chan struct{} { return srv.watch.doubts }
 
-// WatchStates has changed get a value after each change of the state of any of servers, but for those that come while
+// watchStates has changed get a value after each change of the state of any of servers, but for those that come while
 // one is in it: it must have room for one. stop ends that. Any goroutine may call it.
-func WatchStates(servers []*Server, changed chan<- struct{}) (stop func()) {
+func watchStates(servers []*Server, changed chan<- struct{}) (stop func()) {
 	for _, srv := range servers {
 		srv.watch.mu.Lock()
 		srv.watch.waiting = append(srv.watch.waiting, changed)
@@ -187,11 +187,34 @@ func WatchStates(servers []*Server, changed chan<- struct{}) (stop func()) {
 	}
 }
 
+// OnStates calls f, on a goroutine of its own, whenever the state of one of servers has changed; once for several changes
+// that come while it runs. stop ends that, and returns when f has.
+func OnStates(servers []*Server, f func()) (stop func()) {
+	changed, quit, done := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+	unwatch := watchStates(servers, changed)
+	go func() {
+		defer close(done)
+		defer unwatch()
+		for {
+			select {
+			case <-changed:
+				f()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
+}
+
 // AwaitStates blocks until ok, which it asks at once and after each change of the state of one of servers, or until ctx is
 // done: then it returns why.
 func AwaitStates(ctx context.Context, servers []*Server, ok func() bool) error {
 	changed := make(chan struct{}, 1)
-	defer WatchStates(servers, changed)()
+	defer watchStates(servers, changed)()
 	for !ok() {
 		select {
 		case <-changed:

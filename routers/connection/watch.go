@@ -2,6 +2,8 @@ package connection
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -58,7 +60,7 @@ type watch struct {
 	mu       sync.Mutex
 	sessions map[*pipeline.Server]map[*pipeline.Cutter]struct{}
 
-	quit, done chan struct{} // nil until it is started
+	unwatch func() // nil until it is started
 }
 
 func (w *watch) init(servers []*pipeline.Server) {
@@ -82,29 +84,14 @@ func (w *watch) remove(srv *pipeline.Server, c *pipeline.Cutter) {
 
 // start begins to watch, and asks of what becomes of the sessions on a server whenever that may have changed.
 func (w *watch) start(of func(*pipeline.Server) (fate, error)) {
-	w.quit, w.done = make(chan struct{}), make(chan struct{})
-	var servers []*pipeline.Server
-	for srv := range w.sessions {
-		servers = append(servers, srv)
-	}
-	changed := make(chan struct{}, 1)
-	unwatch := pipeline.WatchStates(servers, changed)
-	go func() {
-		defer close(w.done)
-		defer unwatch()
-		for {
-			select {
-			case <-changed:
-			case <-w.quit:
-				return
-			}
-			for _, srv := range servers {
-				if fate, why := of(srv); fate != stays {
-					w.befall(srv, fate, why)
-				}
+	servers := slices.Collect(maps.Keys(w.sessions))
+	w.unwatch = pipeline.OnStates(servers, func() {
+		for _, srv := range servers {
+			if fate, why := of(srv); fate != stays {
+				w.befall(srv, fate, why)
 			}
 		}
-	}()
+	})
 }
 
 // befall does no more than to tell the sessions: nobody who waits for the lock waits for them.
@@ -118,9 +105,7 @@ func (w *watch) befall(srv *pipeline.Server, f fate, why error) {
 
 // stop ends what start has begun.
 func (w *watch) stop() {
-	if w.quit == nil {
-		return
+	if w.unwatch != nil {
+		w.unwatch()
 	}
-	close(w.quit)
-	<-w.done
 }

@@ -14,7 +14,7 @@ type watch struct {
 	sessions map[*pipeline.Cutter]*session
 	changes  atomic.Uint64
 
-	quit, done chan struct{} // nil until it is started
+	stop func() // nil until it is started
 }
 
 func (w *watch) add(c *pipeline.Cutter, x *session) {
@@ -34,33 +34,19 @@ func (w *watch) remove(c *pipeline.Cutter) {
 
 // startWatch begins to watch the servers' states.
 func (r *Router) startWatch() {
-	w := &r.watch
-	w.quit, w.done = make(chan struct{}), make(chan struct{})
-	changed := make(chan struct{}, 1)
-	unwatch := pipeline.WatchStates(r.config.Servers, changed)
-	go func() {
-		defer close(w.done)
-		defer unwatch()
-		for before := r.usable(); ; {
-			select {
-			case <-changed:
-			case <-w.quit:
-				return
-			}
-			if now := r.usable(); now != before {
-				before = now
-				r.tell()
-			}
+	before := r.usable()
+	r.watch.stop = pipeline.OnStates(r.config.Servers, func() {
+		if now := r.usable(); now != before {
+			before = now
+			r.tell()
 		}
-	}()
+	})
 }
 
 func (r *Router) stopWatch() {
-	if r.watch.quit == nil {
-		return
+	if r.watch.stop != nil {
+		r.watch.stop()
 	}
-	close(r.watch.quit)
-	<-r.watch.done
 }
 
 // standing is what of the servers' states matters to connections that are open: sets of servers, as bits, and the primary.
