@@ -21,7 +21,7 @@ import (
 const tellers = 8
 
 // soak is for make soak.
-var soak = flag.Duration("soak", 30*time.Second, "how long the bank works through each family's faults")
+var soak = flag.Duration("soak", time.Minute, "how long the bank works through each family's faults")
 
 // TestFailover has a bank work through readwritesplit while its servers fail one after the other, again and again.
 func TestFailover(t *testing.T) {

@@ -43,22 +43,29 @@ func (c *client) add() error {
 	return nil
 }
 
+// addTwice adds up the money in two statements of a transaction, and looks at the end whether the first one still reads what
+// it did: a wrong sum of a snapshot is a transfer that was not one transaction, another reading is a reader that had none.
 func (c *client) addTwice(begin string) error {
 	if err := c.plain(begin); err != nil {
 		return c.unread(begin, err)
 	}
-	began, half := time.Now(), c.Accounts/2
-	low, err := c.numbers(2, sumFrom, 1, half)
-	if err != nil {
-		return c.unread(begin, err)
+	half := c.Accounts / 2
+	var read [3][]int64
+	var at [3]time.Time
+	for i, of := range [3][2]int{{1, half}, {half + 1, c.Accounts}, {1, half}} {
+		var err error
+		if read[i], err = c.numbers(2, sumFrom, of[0], of[1]); err != nil {
+			return c.unread(begin, err)
+		}
+		at[i] = time.Now()
 	}
-	between := time.Now()
-	high, err := c.numbers(2, sumFrom, half+1, c.Accounts)
-	if err != nil {
-		return c.unread(begin, err)
+	low, high, again := read[0], read[1], read[2]
+	c.compare(low[0]+high[0], low[1]+high[1], fmt.Sprintf("%s (prepared: %v), %d, after %v %d, and after %v %d again",
+		begin, c.prepared, low[0], at[1].Sub(at[0]), high[0], at[2].Sub(at[1]), again[0]))
+	if low[0] != again[0] {
+		c.violation("client %d: %s (prepared: %v): read %d, and after %v %d",
+			c.number, begin, c.prepared, low[0], at[2].Sub(at[0]), again[0])
 	}
-	c.compare(low[0]+high[0], low[1]+high[1], fmt.Sprintf("%s (prepared: %v), %d after %v and %d after another %v",
-		begin, c.prepared, low[0], between.Sub(began), high[0], time.Since(between)))
 	if err := c.plain(commit); err != nil {
 		// There was nothing to be lost, but the session may have ended, as that of a transfer does.
 		c.note(func(r *Report) {
