@@ -56,6 +56,7 @@ func TestStatementAllocatesNothing(t *testing.T) {
 		"response time": func(c *readwritesplit.Config) { c.Choice = "response_time" },
 		"causal reads":  func(c *readwritesplit.Config) { c.CausalReads = "session" },
 		"retries":       func(c *readwritesplit.Config) { c.DelayedRetry, c.TransactionReplay = patience, true },
+		"reuse":         reusing,
 	}
 	commands := map[string][]byte{
 		"text":     []byte("\x03SELECT c FROM sbtest1 WHERE id=5"),

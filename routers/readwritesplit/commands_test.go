@@ -14,31 +14,33 @@ import (
 	"github.com/weirproxy/weir/routers/readwritesplit"
 )
 
+// changeUser logs in anew, with the schema shop.
+func changeUser(c *pt.Conn) error {
+	request := protocol.ChangeUser{
+		User: pipelinetest.User, AuthResponse: make([]byte, 20), Schema: "shop", Collation: 45, AuthPlugin: protocol.NativePassword,
+	}
+	if err := c.WritePacket(0, request.Append(nil, c.Caps)); err != nil {
+		return err
+	}
+	payload, err := c.ReadPayload()
+	if err != nil {
+		return err
+	}
+	again, err := protocol.DecodeAuthSwitch(payload)
+	if err != nil {
+		return err
+	}
+	response, _ := protocol.AuthResponse(again.Plugin, pipelinetest.Password, again.Data)
+	return pt.Script(pt.Reply(response), pt.ExpectOK())(c)
+}
+
 // TestChangeUser: the session goes on as the new user's, on new connections, and without what was.
 func TestChangeUser(t *testing.T) {
 	k := newCluster(t, nil)
 	c := k.Session()
 	c.Run(t, do("INSERT 1", "SET @x = 5", "LOCK TABLES t READ"), prepare("SELECT ?", 1))
 	k.forget()
-	c.Run(t, func(c *pt.Conn) error {
-		request := protocol.ChangeUser{
-			User: pipelinetest.User, AuthResponse: make([]byte, 20), Schema: "shop", Collation: 45, AuthPlugin: protocol.NativePassword,
-		}
-		if err := c.WritePacket(0, request.Append(nil, c.Caps)); err != nil {
-			return err
-		}
-		payload, err := c.ReadPayload()
-		if err != nil {
-			return err
-		}
-		again, err := protocol.DecodeAuthSwitch(payload)
-		if err != nil {
-			return err
-		}
-		response, _ := protocol.AuthResponse(again.Plugin, pipelinetest.Password, again.Data)
-		return pt.Script(pt.Reply(response), pt.ExpectOK())(c)
-	})
-	c.Run(t, ask("SELECT 2", "db2"), execute(1, bindInt, 5), pt.ExpectError(protocol.ErUnknownStmtHandler), do("INSERT 3"))
+	c.Run(t, changeUser, ask("SELECT 2", "db2"), execute(1, bindInt, 5), pt.ExpectError(protocol.ErUnknownStmtHandler), do("INSERT 3"))
 	k.db2.expect("SELECT 2")
 	k.db1.expect("INSERT 3")
 	if n := k.db1.loggedIn(); n != 2 {

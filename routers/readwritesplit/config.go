@@ -67,6 +67,9 @@ type Config struct {
 	// MaxHistory is how many session commands are kept to bring a further server up to date. A session that needs more
 	// stays with the primary.
 	MaxHistory int `hcl:"max_history,optional"`
+	// ReusePreparedStatements is how many prepared statements a session keeps, for the next COM_STMT_PREPARE of the same
+	// text to be answered without a server. 0: those that the client closes are closed.
+	ReusePreparedStatements int `hcl:"reuse_prepared_statements,optional"`
 }
 
 // Defaults are the settings of a block that names only its servers.
@@ -114,5 +117,6 @@ func (c *Config) check() error {
 	oneOf("causal_reads_by", c.CausalReadsBy, "wait", "choose")
 	wrong(c.CausalReadsTimeout < time.Millisecond, "causal_reads_timeout", "a timeout is at least 1ms")
 	wrong(c.MaxHistory < 0, "max_history", "a number of commands is not negative")
+	wrong(c.ReusePreparedStatements < 0, "reuse_prepared_statements", "a number of statements is not negative")
 	return errors.Join(errs...)
 }

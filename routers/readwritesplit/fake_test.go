@@ -258,7 +258,7 @@ func (l *fakeLink) prepare(c *pt.Conn, text string) error {
 			all = append(all, pt.Rows(c.Caps, []string{"?"})[1])
 		}
 		if n > 0 && !c.Caps.Has(protocol.ClientDeprecateEOF) {
-			all = append(all, []byte{0xfe, 0, 0, 0, 0})
+			all = append(all, binary.LittleEndian.AppendUint16([]byte{0xfe, 0, 0}, l.status))
 		}
 	}
 	return pt.Reply(all...)(c)

@@ -26,6 +26,9 @@ type member struct {
 type there struct {
 	weir, id uint32 // its ids for the client and at the server
 	types    []byte // as they were last bound there
+	// foreign says that types are those of a statement that the client has closed, and means nothing by any more. holds
+	// says that there may be a cursor, or values that were sent ahead.
+	foreign, holds bool
 }
 
 func (m *member) server() *pipeline.Server { return m.x.r.candidates[m.index].server }
@@ -184,6 +187,29 @@ func (m *member) forget(weir uint32) error {
 	return m.link.Try(&m.x.answer, pipeline.NewCommand(protocol.ComStmtClose, rest[:], m.x.s.Capabilities()), t.id)
 }
 
+// rename has a statement be the client's by another id.
+func (m *member) rename(old, weir uint32) {
+	t := m.at[old]
+	if t == nil {
+		return
+	}
+	delete(m.at, old)
+	t.weir, t.foreign = weir, len(t.types) > 0
+	m.at[weir] = t
+}
+
+// unbound returns the statement for an execution that finds no types: where there are those of a closed one, the server is
+// not to take these.
+func (m *member) unbound(st *pipeline.PreparedStatement, t *there) (*there, error) {
+	if !t.foreign {
+		return t, nil
+	}
+	if err := m.forget(st.ID); err != nil {
+		return nil, err
+	}
+	return m.prepared(st)
+}
+
 // bound returns the command that executes st with the types it means: c, unless those were bound at another server. types
 // are those it binds itself, empty where it binds none.
 func (m *member) bound(c *pipeline.Command, st *pipeline.PreparedStatement, t *there, binds bool) (*pipeline.Command, error) {
@@ -191,7 +217,7 @@ func (m *member) bound(c *pipeline.Command, st *pipeline.PreparedStatement, t *t
 		return c, nil
 	}
 	if binds {
-		t.types = append(t.types[:0], st.Types...)
+		t.types, t.foreign = append(t.types[:0], st.Types...), false
 		return c, nil
 	}
 	if bytes.Equal(t.types, st.Types) {
@@ -205,6 +231,6 @@ func (m *member) bound(c *pipeline.Command, st *pipeline.PreparedStatement, t *t
 			Message: "The types of the parameters are not known to server " + m.server().Name() + ": bind them with the execution",
 		}
 	}
-	t.types = append(t.types[:0], st.Types...)
+	t.types, t.foreign = append(t.types[:0], st.Types...), false
 	return pipeline.NewCommand(payload[0], payload[1:], caps), nil
 }

@@ -9,25 +9,43 @@ import (
 	"github.com/weirproxy/weir/protocol"
 )
 
-// prepare serves a COM_STMT_PREPARE: one server prepares the statement and answers, others do when it is run there.
+// prepare serves a COM_STMT_PREPARE: one server prepares the statement and answers, others do when it is run there. What
+// the session has prepared before may be there yet.
 func (x *session) prepare(w pipeline.ReplyWriter, c *pipeline.Command) error {
+	if err := x.clean(); err != nil {
+		return err
+	}
 	j := &x.job
 	*j = job{w: &x.watch, c: c, st: x.s.Statement(c)}
-	x.watch.Reset(w)
 	x.decide(j)
-	err := x.run(j)
+	known, err := x.recall(j), error(nil)
+	if known != nil {
+		x.watch.Reset(w)
+		err = x.takeOverStatement(known)
+	} else {
+		if x.reuse.limit > 0 {
+			x.reuse.answer.reset(w)
+			w = &x.reuse.answer
+		}
+		x.watch.Reset(w)
+		err = x.run(j)
+	}
 	if err != nil {
 		return err
 	}
 	x.prepared.Learn(x.s, c, &x.watch)
-	if x.watch.Prepared {
-		x.sit.keepHint(x.watch.StatementID)
-		if x.made == nil {
-			x.made = make(map[uint32]reading)
-		}
-		x.made[x.watch.StatementID] = x.reading()
+	if !x.watch.Prepared {
+		return nil
 	}
-	return nil
+	x.sit.keepHint(x.watch.StatementID)
+	if x.made == nil {
+		x.made = make(map[uint32]reading)
+	}
+	x.made[x.watch.StatementID] = x.reading()
+	if known != nil {
+		return nil
+	}
+	return x.remember(j)
 }
 
 // ready brings a server up to date for a command, and returns what is to be sent there: the command, with the server's id
@@ -53,27 +71,29 @@ func (x *session) addressed(m *member, j *job) (c *pipeline.Command, id uint32, 
 	}
 	c = j.c
 	if com := c.Com(); com == protocol.ComStmtExecute || com == protocol.ComStmtBulkExecute {
-		if c, err = x.bind(m, j, t); err != nil {
+		if c, t, err = x.bind(m, j, t); err != nil {
 			return nil, 0, err
 		}
 	}
 	return c, t.id, nil
 }
 
-// bind sees to it that the server knows the types of the parameters.
-func (x *session) bind(m *member, j *job, t *there) (*pipeline.Command, error) {
+// bind sees to it that the server knows the types of the parameters. It returns what is to be executed there.
+func (x *session) bind(m *member, j *job, t *there) (*pipeline.Command, *there, error) {
 	st := j.stmt
 	if st.Params == 0 {
-		return j.c, nil
+		return j.c, t, nil
 	}
 	binds := false
 	if err := x.values.Decode(j.c.Payload(), st.Params, st.Types, nil, x.s.Capabilities()); err != nil {
 		st.Types = st.Types[:0] // the server will say what is wrong
-		return j.c, nil
+		t, err = m.unbound(st, t)
+		return j.c, t, err
 	} else if x.values.Bound {
 		st.Types, binds = x.values.AppendTypes(st.Types[:0]), true
 	}
-	return m.bound(j.c, st, t, binds)
+	c, err := m.bound(j.c, st, t, binds)
+	return c, t, err
 }
 
 // noteStatement keeps up with what becomes of prepared statements at their servers.
@@ -86,6 +106,7 @@ func (x *session) noteStatement(m *member, j *job) {
 		}
 	case protocol.ComStmtSendLongData:
 		x.long = put(x.long, j.stmt.ID, m)
+		m.recent.holds = true
 	case protocol.ComStmtExecute:
 		delete(x.long, j.stmt.ID)
 		if m.link.Status()&protocol.StatusCursorExists != 0 && !x.passage.failed {
@@ -93,6 +114,23 @@ func (x *session) noteStatement(m *member, j *job) {
 		} else {
 			delete(x.cursors, j.stmt.ID)
 		}
+		x.noteExecution(m, j)
+	case protocol.ComStmtFetch:
+		if m.link.Status()&protocol.StatusLastRowSent != 0 && !x.passage.failed {
+			m.recent.holds = false
+		}
+	}
+}
+
+// noteExecution keeps up with whether a statement can be used again once the client has closed it.
+func (x *session) noteExecution(m *member, j *job) {
+	if x.passage.failed { // it may not have come to what ends a cursor
+		return
+	}
+	status := m.link.Status()
+	m.recent.holds = status&protocol.StatusCursorExists != 0
+	if status&protocol.StatusMetadataChanged != 0 || x.passage.described { // what was told of it is not so any more
+		x.reuse.drop(j.stmt.ID)
 	}
 }
 
@@ -131,8 +169,12 @@ func (x *session) scattered(j *job) error {
 	})
 }
 
-// closeStatement serves a COM_STMT_CLOSE, which has no answer.
+// closeStatement serves a COM_STMT_CLOSE, which has no answer. Servers that the statement is kept at for another time
+// have nothing of this one left.
 func (x *session) closeStatement(c *pipeline.Command) error {
+	if err := x.clean(); err != nil {
+		return err
+	}
 	st := x.prepared.Of(c)
 	if st == nil {
 		return nil
@@ -141,9 +183,40 @@ func (x *session) closeStatement(c *pipeline.Command) error {
 	x.prepared.Learn(x.s, c, nil)
 	delete(x.long, id)
 	delete(x.cursors, id)
-	delete(x.made, id)
 	x.sit.dropHint(id)
-	return x.each(func(m *member) error { return m.forget(id) })
+	if x.trx == nil || !x.replay.on || x.replay.spoilt != "" {
+		delete(x.made, id)
+	} else if x.closed = append(x.closed, id); len(x.closed) == maxClosed {
+		x.replay.spoil("too many of its statements are closed")
+	}
+	kept := x.reuse.close(id)
+	return x.each(func(m *member) error {
+		if kept && (m.at[id] == nil || !m.at[id].holds) {
+			return nil
+		}
+		return m.forget(id)
+	})
+}
+
+// maxClosed bounds the prepared statements that are closed within a transaction and may be run again with it.
+const maxClosed = 1 << 16
+
+// clean closes what was kept of closed statements for the open transaction to be run again, once it is over.
+func (x *session) clean() error {
+	if len(x.closed) == 0 || x.trx != nil {
+		return nil
+	}
+	for _, id := range x.closed {
+		delete(x.made, id)
+		if x.reuse.keeps(id) {
+			continue
+		}
+		if err := x.each(func(m *member) error { return m.forget(id) }); err != nil {
+			return err
+		}
+	}
+	x.closed = x.closed[:0]
+	return nil
 }
 
 // each calls f for each server the session is connected to. One that is lost by it matters when it is next needed.
@@ -188,7 +261,11 @@ func (x *session) resetStatement(w pipeline.ReplyWriter, c *pipeline.Command) er
 			return nil
 		}
 		x.answer.reset()
-		return m.link.Try(&x.answer, c, t.id)
+		if err := m.link.Try(&x.answer, c, t.id); err != nil {
+			return err
+		}
+		t.holds = t.holds && x.answer.err != nil
+		return nil
 	})
 	if err != nil {
 		return err

@@ -51,6 +51,9 @@ type passage struct {
 	held *protocol.SQLError
 	hold held
 	sum  *checksum // nil: none is wanted
+	// caches says that servers leave out descriptions of columns that they take the client to know, described that they
+	// have not.
+	caches, described bool
 
 	began, done, failed bool
 	code                uint16
@@ -74,6 +77,8 @@ func (r *passage) WriteReply(p *protocol.Chunk) error {
 		if ok, err := protocol.DecodeOK(p.Payload(), 0); err == nil && ok.LastInsertID != 0 {
 			r.lastInsertID = ok.LastInsertID
 		}
+	case protocol.KindColumns:
+		r.described = r.described || r.caches && describes(p.Payload())
 	case protocol.KindPrepareOK:
 		return r.prepareOK(p)
 	}

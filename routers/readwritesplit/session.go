@@ -27,9 +27,11 @@ type session struct {
 	// long is where values of a statement's next execution have been sent ahead, cursors where its cursor is open.
 	long, cursors map[uint32]*member
 	made          map[uint32]reading // how statements read when they were prepared
-	opened        string             // the default schema that the session began with
-	settings      int                // counts those that change how statements read
-	insertID      uint64             // what LAST_INSERT_ID() returns
+	closed        []uint32           // statements that are closed, but that the open transaction may be run again with
+	reuse         reuse
+	opened        string // the default schema that the session began with
+	settings      int    // counts those that change how statements read
+	insertID      uint64 // what LAST_INSERT_ID() returns
 	values        protocol.Params
 	watch         pipeline.Watch // of replies to COM_STMT_PREPARE
 
@@ -72,6 +74,7 @@ func newSession(r *Router, s *pipeline.Session) *session {
 	x.sit, x.opened = newSituation(s), s.Schema()
 	x.causal = newCausality(r.scope, len(r.candidates), &r.service)
 	x.replay.begin(x)
+	x.reuse.limit = r.config.ReusePreparedStatements
 	return x
 }
 
@@ -117,6 +120,9 @@ func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline
 		return x.unknownStatement(w, c)
 	} else {
 		j.st = x.s.Statement(c)
+	}
+	if err := x.unsettle(j); err != nil {
+		return err
 	}
 	x.decide(j)
 	switch {
@@ -211,6 +217,7 @@ func (x *session) runAt(m *member, j *job) error {
 	r := &x.passage
 	r.reset(j.w)
 	r.weirID = x.nextID + 1
+	r.caches = x.reuse.limit > 0 && x.s.Capabilities().Has(protocol.MariaDBClientCacheMetadata)
 	if x.mayRetry(j) {
 		r.hold |= heldAway
 	}

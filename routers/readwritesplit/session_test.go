@@ -156,6 +156,7 @@ func TestSettings(t *testing.T) {
 		"causal_reads_by":                func(c *readwritesplit.Config) { c.CausalReadsBy = "hope" },
 		"causal_reads_timeout":           func(c *readwritesplit.Config) { c.CausalReadsTimeout = 0 },
 		"max_history":                    func(c *readwritesplit.Config) { c.MaxHistory = -1 },
+		"reuse_prepared_statements":      func(c *readwritesplit.Config) { c.ReusePreparedStatements = -1 },
 	} {
 		config := readwritesplit.Defaults
 		config.Servers = k.Servers
