@@ -13,7 +13,8 @@ import (
 
 // Clients kill by the connection id they were greeted with, as the command line clients do at Ctrl-C. That is Weir's id
 // of the session; the servers know it by others. A KILL of one of Weir's ids goes, as the user who asks, to the servers
-// of that session with their ids. A KILL of any other id is the server's business and passes as it is.
+// of that session with their ids. What waits in Weir for a server, and sessions that have no connection just now, are known
+// to no server: Weir ends those. A KILL of any other id is the server's business and passes as it is.
 
 // killStatement is https://mariadb.com/kb/en/kill/ and https://dev.mysql.com/doc/refman/8.4/en/kill.html with a number.
 var killStatement = regexp.MustCompile(
@@ -72,61 +73,94 @@ func (s *Session) kill(w ReplyWriter, k killing) error {
 	})
 }
 
-// killElsewhere finds the session's connections and has each killed. It blocks.
-func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err error) {
-	type connection struct {
-		server   *Server
-		threadID uint32
+// A victim is a session that is to be killed, as it was when it was looked at.
+type victim struct {
+	s          *Session
+	user       string
+	serial     uint64  // of the command that it served
+	asked      []*Link // whose servers are to kill them
+	expendable bool    // it can go on without them
+}
+
+// victimOf finds the session to be killed, nil where there is none. It blocks.
+func (s *Session) victimOf(k killing) *victim {
+	found := s.listener.process.session(k.id)
+	if found == nil || found.listener != s.listener || s.branch != nil { // no copy of a statement kills a client
+		return nil
 	}
-	unknown := &protocol.SQLError{
-		Code: protocol.ErNoSuchThread, State: "HY000", Message: fmt.Sprintf("Unknown thread id: %d", k.id),
+	looked := make(chan *victim, 1)
+	if !found.onWorker(func() { looked <- found.asVictim(k, s.user) }) {
+		return nil
 	}
-	victim := s.listener.process.session(k.id)
-	if victim == nil || victim.listener != s.listener || s.branch != nil { // no copy of a statement kills a client
-		return unknown, nil
+	return <-looked
+}
+
+// asVictim is nil where the session's connections are in other hands. It runs on the worker.
+func (s *Session) asVictim(k killing, killer string) *victim {
+	if s.opening || s.ended {
+		return nil
 	}
-	found := make(chan []connection, 1)
-	expendable := false
-	posted := victim.onWorker(func() {
-		var all []connection
-		if victim.opening { // its connections are in other hands
-			found <- nil
-			return
+	v := &victim{s: s, user: s.user, serial: s.killable.serial, expendable: len(s.links) == 0}
+	for _, l := range s.links {
+		v.expendable = v.expendable || l.config.Lost != nil
+		if l.config.Lost == nil || k.whole() || !l.reader.Done() { // idle ones have no statement to be killed
+			v.asked = append(v.asked, l)
 		}
-		for _, l := range victim.links {
-			expendable = expendable || l.config.Lost != nil
-			if l.config.Lost == nil || k.whole() || !l.reader.Done() { // idle ones have no statement to be killed
-				all = append(all, connection{l.Server, l.ThreadID})
-			}
+	}
+	if len(v.asked) == 0 && v.user != killer { // servers know who may kill whom, and find nothing to be killed
+		v.asked = append(v.asked, s.links...)
+	}
+	return v
+}
+
+// still reports whether the session serves the command that it did. It blocks.
+func (v *victim) still() bool {
+	looked := make(chan bool, 1)
+	return v.s.onWorker(func() { looked <- v.s.killable.serial == v.serial }) && <-looked
+}
+
+// kill ends what no server does.
+func (v *victim) kill(k killing) {
+	v.s.onWorker(func() {
+		switch {
+		case !k.whole():
+			v.s.killCommand(v.serial)
+		case v.expendable: // it would go on with other connections
+			v.s.interrupt(errKilled)
 		}
-		found <- all
 	})
-	if !posted {
-		return unknown, nil
+}
+
+// killElsewhere has servers kill the session's connections, and then what they do not know of. It blocks.
+func (s *Session) killElsewhere(k killing) (refused *protocol.SQLError, err error) {
+	v := s.victimOf(k)
+	if v == nil {
+		return &protocol.SQLError{
+			Code: protocol.ErNoSuchThread, State: "HY000", Message: fmt.Sprintf("Unknown thread id: %d", k.id),
+		}, nil
 	}
-	all := <-found
-	if len(all) == 0 && (k.whole() || !expendable) {
-		return unknown, nil
-	}
-	killed := false
-	for _, c := range all {
-		no, failed := s.killAt(c.server, k.verb+strconv.FormatUint(uint64(c.threadID), 10))
+	may := v.user == s.user // where there is no server to ask
+	for _, l := range v.asked {
+		no, failed := s.killAt(l, k, v)
 		switch {
 		case no == nil && failed == nil:
-			killed = true
-		case !expendable, !k.whole(), no != nil && no.Code != protocol.ErNoSuchThread:
+			may = true
+		case !v.expendable, no != nil && no.Code != protocol.ErNoSuchThread:
 			return no, failed
-		default: // one that is lost already, or whose server is
-			refused, err = no, failed
+		case failed != nil: // it is lost already, or its server is
+			err = failed
 		}
 	}
-	if !killed { // no server has said that the user may
-		return refused, err
+	switch {
+	case may:
+		v.kill(k)
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	if k.whole() && expendable { // it would go on with other connections
-		victim.onWorker(func() { victim.interrupt(errKilled) })
-	}
-	return nil, nil
+	return &protocol.SQLError{
+		Code: protocol.ErKillDenied, State: "HY000", Message: fmt.Sprintf("You are not owner of thread %d", k.id),
+	}, nil
 }
 
 // errKilled ends a session that was killed.
@@ -134,8 +168,9 @@ var errKilled = &protocol.SQLError{
 	Code: protocol.ErConnectionKilled, State: "70100", Message: "Connection was killed",
 }
 
-// killAt runs one statement at a server on a connection of its own, as the session's user.
-func (s *Session) killAt(srv *Server, statement string) (refused *protocol.SQLError, err error) {
+// killAt has a server kill l, or its statement, on a connection of its own, as the session's user.
+func (s *Session) killAt(l *Link, k killing, v *victim) (refused *protocol.SQLError, err error) {
+	srv := l.Server
 	conn, g, err := srv.dial(s.ctx)
 	if err != nil {
 		return nil, err
@@ -145,16 +180,22 @@ func (s *Session) killAt(srv *Server, statement string) (refused *protocol.SQLEr
 	if _, err := s.logInAt(conn, g, &protocol.Login{Capabilities: caps}, srv.network == "unix"); err != nil {
 		return nil, &ServerError{srv, err}
 	}
+	defer func() {
+		conn.seq = 0
+		_ = conn.writePacket([]byte{protocol.ComQuit})
+	}()
+	if !k.whole() && !v.still() { // the next statement is not to be hit
+		return nil, nil
+	}
 	conn.seq = 0
-	if err := conn.writePacket(append([]byte{protocol.ComQuery}, statement...)); err != nil {
+	statement := strconv.AppendUint(append([]byte{protocol.ComQuery}, k.verb...), uint64(l.ThreadID), 10)
+	if err := conn.writePacket(statement); err != nil {
 		return nil, &ServerError{srv, err}
 	}
 	payload, err := conn.readPacket()
 	if err != nil {
 		return nil, &ServerError{srv, err}
 	}
-	conn.seq = 0
-	_ = conn.writePacket([]byte{protocol.ComQuit})
 	if len(payload) > 0 && payload[0] == 0xff {
 		refused, err := protocol.DecodeErr(payload)
 		if err != nil {

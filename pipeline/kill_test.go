@@ -72,6 +72,36 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// TestKillLate: a KILL QUERY that comes to the server when its statement has ended does not hit the next one.
+func TestKillLate(t *testing.T) {
+	const victim, killer, kill = 1, 2, 3 // connections to the server, in the order they are made
+	late, next := make(chan struct{}), make(chan struct{})
+	proceed := sync.OnceFunc(func() { close(next) })
+	defer proceed() // where the KILL never comes
+	srv := pt.NewServer(t, func(n int) []pt.Step {
+		in := []pt.Step{pt.Greet(pt.MariaDB()), pt.AcceptLogin()}
+		switch n {
+		case victim:
+			return append(in, pipelinetest.AnswerOK())
+		case killer:
+			return append(in, pt.ExpectCommand(protocol.ComQuit))
+		case kill:
+			return []pt.Step{
+				in[0], func(*pt.Conn) error { close(late); <-next; return nil }, in[1], pt.ExpectCommand(protocol.ComQuit),
+			}
+		}
+		return []pt.Step{in[0], pt.ExpectClosed()}
+	})
+	r := run(t, srv.Addr, pipelinetest.Options{})
+	slow, other := r.Session(), r.Session()
+	slow.Run(t, pt.Query("slow"), pt.ExpectOK())
+	other.Run(t, pt.Query(fmt.Sprintf("KILL QUERY %d", slow.Greeting.ConnectionID)))
+	<-late
+	slow.Run(t, pt.Query("next"), pt.ExpectOK())
+	proceed()
+	other.Run(t, pt.ExpectOK(), pt.Send(protocol.ComQuit, ""))
+}
+
 func TestKillOfOthers(t *testing.T) {
 	srv := serving(t, pt.ExpectQuery("KILL 7"), pt.ReplyOK(protocol.OK{}),
 		pt.ExpectQuery("KILL QUERY @x"), pt.ReplyOK(protocol.OK{}), pt.Silence())

@@ -46,8 +46,8 @@ var ErrServerLost = errors.New("server lost")
 // Connect is Dial of a link without which the session ends.
 func (s *Session) Connect(srv *Server) (*Link, error) { return s.Dial(srv, LinkConfig{}) }
 
-func (s *Session) connect(srv *Server, c LinkConfig) (*Link, error) {
-	ctx, stop := srv.whileUp(s.ctx)
+func (s *Session) connect(ctx context.Context, srv *Server, c LinkConfig) (*Link, error) {
+	ctx, stop := srv.whileUp(ctx)
 	defer stop()
 	conn, g, err := srv.dial(ctx)
 	if err != nil {

@@ -45,9 +45,11 @@ func (s *Session) Dial(srv *Server, c LinkConfig) (*Link, error) {
 		return l, nil
 	}
 	srv.links.Add(1)
+	ctx, stop := s.Killable(s.ctx)
+	defer stop()
 	var l *Link
 	err := s.Do(func() (err error) {
-		l, err = s.connect(srv, c)
+		l, err = s.connect(ctx, srv, c)
 		return err
 	})
 	if err != nil {

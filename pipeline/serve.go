@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +59,13 @@ func (s *Session) serveAll() (err error) {
 		if err != nil || !more {
 			return err
 		}
-		if err := s.serve(&s.command); err != nil {
+		s.killable.serial++
+		err = s.serve(&s.command)
+		s.killable.serial++
+		if err != nil {
+			if s.cancelled != nil && errors.Is(err, context.Canceled) { // whoever waited knows no more than that
+				return s.cancelled
+			}
 			return err
 		}
 		s.client.answering = false

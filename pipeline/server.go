@@ -102,9 +102,11 @@ func (srv *Server) dial(ctx context.Context) (*packets, *protocol.Greeting, erro
 	conn, g, err := srv.reach(ctx)
 	if err != nil {
 		err = givenUp(ctx, err)
-		srv.failed.Store(time.Now().UnixNano())
-		srv.Doubt()
-		srv.counts.fail(err, connectUnreachable)
+		if !errors.Is(context.Cause(ctx), ErrInterrupted) { // that says nothing of the server
+			srv.failed.Store(time.Now().UnixNano())
+			srv.Doubt()
+			srv.counts.fail(err, connectUnreachable)
+		}
 		return nil, nil, &ServerError{srv, err}
 	}
 	srv.failed.Store(0)

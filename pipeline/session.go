@@ -32,6 +32,7 @@ type Session struct {
 	mode      sqlscan.Mode
 	status    uint16 // server status flags, as a reply has last carried them
 	results   int    // statements of the command being served that are done, but for the last
+	killable  killable
 	client    client
 	command   Command
 	watch     Watch     // of the reply to command

@@ -15,11 +15,13 @@ const (
 	ErServerShutdown          uint16 = 1053 // 08S01
 	ErNormalShutdown          uint16 = 1077 // 00000
 	ErNoSuchThread            uint16 = 1094 // HY000
+	ErKillDenied              uint16 = 1095 // HY000
 	ErUnknown                 uint16 = 1105 // HY000
 	ErNetPacketsOutOfOrder    uint16 = 1156 // 08S01
 	ErLockDeadlock            uint16 = 1213 // 40001
 	ErUnknownStmtHandler      uint16 = 1243 // HY000
 	ErOptionPreventsStatement uint16 = 1290 // HY000
+	ErQueryInterrupted        uint16 = 1317 // 70100
 	ErConnectionKilled        uint16 = 1927 // 70100, MariaDB only
 	ErNoServer                uint16 = 1429 // 08001; the name is ER_CONNECT_TO_FOREIGN_DATA_SOURCE
 	CrMalformedPacket         uint16 = 2027 // HY000

@@ -43,6 +43,10 @@ func clusterOf(t *testing.T, greeting func() protocol.Greeting, change func(c *r
 	}
 	k.db1, k.db2, k.db3 = k.fakes[0], k.fakes[1], k.fakes[2]
 	k.Front = pipelinetest.NewFront(t, pipelinetest.Options{
+		Users: []pipeline.UserConfig{
+			{Name: pipelinetest.User, Host: "%", Password: pipelinetest.Password},
+			{Name: "other", Host: "%", Password: "2nd"},
+		},
 		Servers: addresses, Target: func(servers []*pipeline.Server) pipeline.Target {
 			k.Front = &pipelinetest.Front{Servers: servers}
 			k.in(primary, replica, replica)

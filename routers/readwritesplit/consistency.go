@@ -1,6 +1,7 @@
 package readwritesplit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -41,9 +42,14 @@ func (x *session) wanted() *position {
 	return x.causal.want()
 }
 
+// asks reports whether the primary has to say first what a read must see.
+func (x *session) asks(j *job) bool {
+	return x.r.scope == causalCluster && j.d.target == toReplica && x.trx == nil && !j.asked
+}
+
 // askPrimary finds out what a read must see that is to see all writes.
 func (x *session) askPrimary(j *job) error {
-	if x.r.scope != causalCluster || j.d.target != toReplica || x.trx != nil || j.asked {
+	if !x.asks(j) {
 		return nil
 	}
 	m, err := x.pickPrimary(j)
@@ -51,7 +57,10 @@ func (x *session) askPrimary(j *job) error {
 		return err
 	}
 	if err := m.connect(); err != nil {
-		return x.await(j, err)
+		if context.Cause(x.ctx) != nil {
+			return err
+		}
+		return x.await(j, fmt.Errorf("%w: %w", errNoPrimary, err))
 	}
 	err = m.sync()
 	if err == nil {

@@ -123,17 +123,20 @@ func (m *member) prime() error {
 	return nil
 }
 
-// ask runs a command of the router's own. A *protocol.SQLError is the server's answer.
+// ask runs a command of the router's own. A *protocol.SQLError is the server's answer, errKilled one, too.
 func (m *member) ask(c *pipeline.Command) error {
 	a := &m.x.answer
 	a.reset()
 	if err := m.link.Try(a, c, 0); err != nil {
 		return err
 	}
-	if a.err != nil {
-		return a.err
+	if a.err == nil {
+		return nil
 	}
-	return nil
+	if a.err.Code == protocol.ErQueryInterrupted {
+		return errKilled
+	}
+	return a.err
 }
 
 // prepared returns the server's id of a statement, which it prepares where it has not. An error that is a

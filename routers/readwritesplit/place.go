@@ -28,7 +28,10 @@ func (x *session) place(j *job) (*member, error) {
 		return nil, x.lostAt(m, j, &pipeline.LostError{Server: m.server(), Err: errors.New("the connection is closed"), Unsent: true})
 	}
 	err = m.connect()
-	if err == nil {
+	switch {
+	case x.s.Killed():
+		return nil, errKilled
+	case err == nil:
 		return m, nil
 	}
 	if context.Cause(x.ctx) != nil {
@@ -172,6 +175,9 @@ var (
 // await waits for a server that can take the command, where the settings say so, and returns errAgain. Otherwise it
 // answers the command and returns errAnswered, or returns what ends the session.
 func (x *session) await(j *job, reason error) error {
+	if x.s.Killed() {
+		return errKilled
+	}
 	if j.until.IsZero() && x.r.config.DelayedRetry > 0 {
 		j.until = time.Now().Add(x.r.config.DelayedRetry)
 	}
@@ -185,21 +191,19 @@ func (x *session) await(j *job, reason error) error {
 			x.members[i].unfit = false // it may have been told of a new start
 		}
 		if x.serves(j) { // what the monitor knows is not enough: it does not take connections
-			if err := x.s.Sleep(min(left, connectPause)); err != nil {
+			if err := x.pause(min(left, connectPause)); err != nil {
 				return err
 			}
 			return errAgain
 		}
-		ctx, cancel := context.WithTimeout(x.ctx, left)
-		defer cancel()
-		err := x.s.Do(func() error {
+		err := x.wait(left, func(ctx context.Context) error {
 			return pipeline.AwaitStates(ctx, x.r.config.Servers, func() bool { return x.serves(j) })
 		})
 		if err == nil {
 			return errAgain
 		}
-		if context.Cause(x.ctx) != nil {
-			return context.Cause(x.ctx)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return err
 		}
 	}
 	return x.refuse(j, reason)
@@ -211,7 +215,7 @@ func (x *session) serves(j *job) bool {
 	if primaryOf(x.r.candidates) >= 0 {
 		return true
 	}
-	if j.d.target == toPrimary || j.d.target == toServer {
+	if j.d.target == toPrimary || j.d.target == toServer || x.asks(j) {
 		return false
 	}
 	return choose(x.r.candidates, x.r.by, &wish{maxLag: x.r.config.MaxLag, maxReplicas: x.r.config.MaxReplicas}) >= 0

@@ -69,7 +69,7 @@ func (m *member) prepare(st *pipeline.PreparedStatement) error {
 		return err
 	}
 	err := m.ask(prepare)
-	if err != nil && refusedBy(err) == nil {
+	if err != nil && refusedBy(err) == nil && !errors.Is(err, errKilled) {
 		return err
 	}
 	prepared := m.x.answer

@@ -195,6 +195,19 @@ func (x *session) replayed(j *job, lost *pipeline.LostError) error {
 // again runs the transaction that was open at m again at the primary there will be, as often and for as long as the
 // settings allow. What it returns is as of replayed.
 func (x *session) again(j *job, m *member, cause error) error {
+	start := time.Now()
+	err := x.tryAgain(j, m, cause)
+	if errors.Is(err, errKilled) {
+		x.putOff(m)
+	}
+	if x.trx != nil {
+		x.replay.took += time.Since(start)
+	}
+	return err
+}
+
+// tryAgain is again. Where somebody has killed the statement, nothing of the transaction is open anywhere, or all of it.
+func (x *session) tryAgain(j *job, m *member, cause error) error {
 	p, start := &x.replay, time.Now()
 	until := start.Add(x.r.config.TransactionReplayTimeout - p.took)
 	wait := job{c: j.c, d: decision{target: toPrimary}, until: until}
@@ -206,7 +219,7 @@ func (x *session) again(j *job, m *member, cause error) error {
 		}
 		if p.attempts > 0 { // what it met may take a moment to pass
 			pause := connectPause << min(p.attempts-1, 6)
-			if err := x.s.Sleep(min(pause, time.Until(until))); err != nil {
+			if err := x.pause(min(pause, time.Until(until))); err != nil {
 				return err
 			}
 		}
@@ -219,14 +232,20 @@ func (x *session) again(j *job, m *member, cause error) error {
 		if none, ok := errors.AsType[*noServer](err); ok && x.r.config.OnPrimaryLoss == "read_only" {
 			return x.rolledBack(j, none.Error(), cause)
 		}
+		if errors.Is(err, errKilled) {
+			return err
+		}
 		if err != nil {
 			return x.gone(m, err)
 		}
 		err = x.rerun(to)
 		if err == nil {
-			p.took += time.Since(start)
 			x.goOn(m, to, cause)
 			return errAgain
+		}
+		if errors.Is(err, errKilled) {
+			x.undo(to)
+			return err
 		}
 		if differs, ok := errors.AsType[*errDiffers](err); ok {
 			x.undo(to)
@@ -334,6 +353,9 @@ func (x *session) rerun(m *member) error {
 			return &pipeline.LostError{Server: m.server(), Err: again.held, Unsent: true}
 		}
 		if p.sum.sum() != l.sum {
+			if again.failed && again.code == protocol.ErQueryInterrupted {
+				return errKilled
+			}
 			return &errDiffers{i + 1}
 		}
 	}

@@ -133,9 +133,7 @@ func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline
 			return err
 		}
 	case x.sit.optimistic && x.moves(j):
-		if err := x.move(j); errors.Is(err, errAnswered) {
-			return nil
-		} else if !errors.Is(err, errAgain) {
+		if over, err := x.over(j, x.move(j)); over {
 			return err
 		}
 	}
@@ -162,7 +160,7 @@ func (x *session) endElsewhere(verb string) error {
 		return nil
 	}
 	err := m.ask(x.end(verb))
-	if refusedBy(err) != nil {
+	if refusedBy(err) != nil || errors.Is(err, errKilled) {
 		m.link.Close()
 		return nil
 	}
@@ -193,10 +191,7 @@ func (x *session) run(j *job) error {
 		if err == nil {
 			err = x.runAt(m, j)
 		}
-		switch {
-		case errors.Is(err, errAnswered):
-			return nil
-		case !errors.Is(err, errAgain):
+		if over, err := x.over(j, err); over {
 			return err
 		}
 	}

@@ -1,0 +1,55 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/weirproxy/weir/protocol"
+)
+
+// Servers end the statement that a KILL QUERY finds running there. One that waits within Weir, for a server to take it,
+// runs nowhere: whoever waits asks Killed, and waits by a context of Killable.
+
+// killable is what a KILL QUERY needs to know of a session. It is the worker's.
+type killable struct {
+	// serial counts the beginnings and ends of commands: it is odd while one is being served. killed is what it was when
+	// somebody has killed the command.
+	serial, killed uint64
+	wake           context.CancelCauseFunc // of the wait that is to end with the command; nil: there is none
+}
+
+// Killed reports whether somebody has killed the command being served, by KILL QUERY, so that it is to be answered by
+// ErrInterrupted and not to be tried any further. What has been sent to a server, that ends there.
+func (s *Session) Killed() bool {
+	return s.killable.killed == s.killable.serial && s.killable.serial != 0
+}
+
+// ErrInterrupted is the answer to a statement that somebody has killed.
+var ErrInterrupted = &protocol.SQLError{
+	Code: protocol.ErQueryInterrupted, State: "70100", Message: "Query execution was interrupted",
+}
+
+// Killable returns a context that is done when ctx is, or once somebody kills the command being served, with ErrInterrupted as
+// its cause. stop is to be called when it is not needed any more.
+func (s *Session) Killable(ctx context.Context) (killable context.Context, stop func()) {
+	killable, wake := context.WithCancelCause(ctx)
+	if s.Killed() {
+		wake(ErrInterrupted)
+	}
+	before := s.killable.wake
+	s.killable.wake = wake
+	return killable, func() {
+		s.killable.wake = before
+		wake(nil)
+	}
+}
+
+// killCommand kills the command that the session was serving when its serial was that, if it still does. It runs on the
+// worker.
+func (s *Session) killCommand(serial uint64) {
+	if k := &s.killable; k.serial == serial && serial%2 == 1 {
+		k.killed = serial
+		if k.wake != nil {
+			k.wake(ErrInterrupted)
+		}
+	}
+}
