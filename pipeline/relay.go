@@ -129,8 +129,23 @@ func (l *Link) upload(c *Command, frames *protocol.Framer, ahead []byte) error {
 	}
 	if err == nil {
 		l.reader.Resume(frames.Seq)
+	} else if isServerSide(err) && c.Body != nil { // the client looks for an answer when it has sent all, and counts on from there
+		if failed := skip(c.Body); failed != nil {
+			return failed
+		}
 	}
 	return err
+}
+
+// skip reads what is left of b.
+func skip(b Body) error {
+	for {
+		if _, err := b.Next(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 // lost ends the session when the server's end fails in a reply.

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -162,4 +163,22 @@ func TestLocalInfileLater(t *testing.T) {
 			c.Run(t, pt.ExpectOK(), pt.Query("after"), pt.ExpectOK())
 		})
 	}
+}
+
+// TestLostInUpload: a client whose server is lost while it sends a file is told when it has sent all of it, which is when it
+// looks, by a packet that is numbered on from its last.
+func TestLostInUpload(t *testing.T) {
+	part := bytes.Repeat([]byte("z"), 40_000)
+	closed := make(chan struct{})
+	srv := serving(t, pt.ExpectQuery("LOAD"), pt.Reply([]byte("\xfbfile")), pt.Expect(part), pt.Reset(),
+		func(*pt.Conn) error { close(closed); return nil })
+	r := run(t, srv.Addr, pipelinetest.Options{})
+	c := r.Session()
+	c.Run(t, pt.Query("LOAD"), pt.Expect([]byte("\xfbfile")), pt.Reply(part))
+	<-closed
+	for range 50 {
+		c.Run(t, pt.Reply(part))
+	}
+	c.Run(t, pt.Reply(nil), pt.ExpectError(protocol.ErConnectionKilled), pt.ExpectClosed())
+	r.AwaitLog("server lost")
 }

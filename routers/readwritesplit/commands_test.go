@@ -1,6 +1,7 @@
 package readwritesplit_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"sync"
@@ -104,6 +105,19 @@ func TestLocalInfile(t *testing.T) {
 	k.db1.on(load, pt.Reply(request), pt.Expect([]byte("a,b\n"), nil), pt.Close())
 	c.Run(t, file, lost())
 	k.db1.expect(load, load)
+	t.Run("lost in it", func(t *testing.T) {
+		closed := make(chan struct{})
+		part := bytes.Repeat([]byte("z"), 40_000)
+		k.db1.on(load, pt.Reply(request), pt.Expect(part), pt.Reset(), func(*pt.Conn) error { close(closed); return nil })
+		c := k.Session()
+		c.Run(t, pt.Query(load), pt.Expect(request), pt.Reply(part))
+		<-closed
+		for range 50 {
+			c.Run(t, pt.Reply(part))
+		}
+		c.Run(t, pt.Reply(nil), lost())
+		k.db1.expect(load)
+	})
 }
 
 // TestEagerConnect: a server that is not there at the start is done without, unless there is no other.
