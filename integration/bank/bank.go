@@ -22,6 +22,8 @@ type Bank struct {
 	Accounts int
 	// Pause is how long a client rests after each transaction.
 	Pause time.Duration
+	// loose says that the servers' own snapshots are not always of one moment: see Report.Loose.
+	loose bool
 
 	mu     sync.Mutex
 	report Report
@@ -39,6 +41,11 @@ func Open(ctx context.Context, db *sql.DB, accounts int) (*Bank, error) {
 			TransferErrors: make(map[string]int), ReadErrors: make(map[string]int), Maybes: make(map[string]int),
 		},
 	}
+	var version string
+	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+		return nil, err
+	}
+	b.loose = strings.Contains(version, "MariaDB")
 	rows := make([]string, accounts)
 	for i := range rows {
 		rows[i] = fmt.Sprintf("(%d, %d)", i+1, initial)
@@ -47,9 +54,10 @@ func Open(ctx context.Context, db *sql.DB, accounts int) (*Bank, error) {
 		"DROP TABLE IF EXISTS accounts, journal",
 		"CREATE TABLE accounts (id INT PRIMARY KEY, balance BIGINT NOT NULL)",
 		// The number of a transfer is not unique here: one that was executed twice is to be found, not refused. Nor are
-		// entries numbered: a transaction that is run again is answered as before.
+		// entries numbered: a transaction that is run again is answered as before. inside says that the server had a
+		// transaction open, where it can be asked.
 		"CREATE TABLE journal (transfer BIGINT NOT NULL, source INT NOT NULL, target INT NOT NULL, " +
-			"amount BIGINT NOT NULL, KEY (transfer))",
+			"amount BIGINT NOT NULL, inside INT NOT NULL, KEY (transfer))",
 		"INSERT INTO accounts VALUES " + strings.Join(rows, ", "),
 	} {
 		if _, err := db.ExecContext(ctx, statement); err != nil {

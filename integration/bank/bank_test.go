@@ -31,8 +31,8 @@ func TestBank(t *testing.T) {
 		{"commits what has failed", fault{from: "INSERT", to: "BROKEN INSERT", also: [2]string{"ROLLBACK", "COMMIT"}}, "by the journal"},
 		{"sends a statement twice", fault{twice: "INSERT"}, "is there 2 times"},
 		{"sends an update twice", fault{twice: "UPDATE"}, "by the journal"},
-		{"splits transactions", fault{from: "BEGIN", to: "DO 1"}, "accounts, not"},
-		{"splits snapshots", fault{from: "START TRANSACTION READ ONLY", to: "DO 1"}, "START TRANSACTION READ ONLY"},
+		{"splits transactions", fault{from: "BEGIN", to: "DO 1"}, "was not in a transaction"},
+		{"splits snapshots", fault{from: "START TRANSACTION READ ONLY", to: "DO 1"}, "START TRANSACTION READ ONLY (prepared"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			db, err := sql.Open("mysql", server.DSN(s.Addr, ""))

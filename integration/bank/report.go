@@ -25,6 +25,11 @@ type Report struct {
 	SlowestRead   time.Duration
 	// SlowestTransfer is of those that were acknowledged.
 	SlowestTransfer time.Duration
+	// Loose is how many reads were wrong by no more than one transfer, where the servers are MariaDB: it puts a snapshot
+	// together while transactions go on to commit, so that now and then one that has waited for another's lock is in it
+	// and that other one is not. Without any proxy, 4 sums in 231,000 were wrong that way, of 6 accounts, on 10.11.
+	// Transfers that were torn, and readers that had no snapshot, are found by other marks there.
+	Loose int
 	// Violations are what must never be.
 	Violations []string
 }
@@ -52,7 +57,8 @@ func (r Report) String() string {
 			fmt.Fprintf(&s, "%s: %d x %s\n", kind.name, kind.errors[e], e)
 		}
 	}
-	fmt.Fprintf(&s, "%d of those whose outcome was unknown had been committed\n%d violations\n", r.Done, len(r.Violations))
+	fmt.Fprintf(&s, "%d of those whose outcome was unknown had been committed\n%d loose snapshots\n%d violations\n",
+		r.Done, r.Loose, len(r.Violations))
 	for i, v := range r.Violations {
 		if i == mostShown {
 			s.WriteString("...\n")
@@ -84,6 +90,12 @@ func (b *Bank) Verify(ctx context.Context, name string, db *sql.DB) error {
 		return err
 	}
 	b.compareJournal(name, times)
+	err = scan(ctx, db, "SELECT transfer FROM journal WHERE inside <> 1", func() {
+		b.violation("%s: transfer %x was not in a transaction", name, transfer)
+	}, &transfer)
+	if err != nil {
+		return err
+	}
 	var id int
 	var balance int64
 	return scan(ctx, db, "SELECT id, balance FROM accounts", func() {

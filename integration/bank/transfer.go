@@ -72,7 +72,7 @@ func (c *client) rollback(kind string) error {
 // book does all of a transfer but its COMMIT.
 func (c *client) book(id int64, lock bool) error {
 	low, high := c.pick()
-	amount := rand.Int64N(100) + 1
+	amount := rand.Int64N(mostMoved) + 1
 	if rand.IntN(2) == 0 {
 		amount = -amount
 	}
@@ -90,7 +90,12 @@ func (c *client) book(id int64, lock bool) error {
 	if err := c.exec("UPDATE accounts SET balance = balance + ? WHERE id = ?", amount, high); err != nil {
 		return err
 	}
-	return c.exec("INSERT INTO journal (transfer, source, target, amount) VALUES (?, ?, ?, ?)", id, low, high, amount)
+	inside := "1"
+	if c.loose {
+		inside = "@@in_transaction"
+	}
+	return c.exec("INSERT INTO journal (transfer, source, target, amount, inside) VALUES (?, ?, ?, ?, "+inside+")",
+		id, low, high, amount)
 }
 
 func (b *Bank) record(in map[int64]bool, id int64) {
