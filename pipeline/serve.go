@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,10 +61,10 @@ func (s *Session) serveAll() (err error) {
 		s.killable.serial++
 		err = s.serve(&s.command)
 		s.killable.serial++
+		if err != nil && s.cancelled != nil { // what has failed, has by that
+			return s.cancelled
+		}
 		if err != nil {
-			if s.cancelled != nil && errors.Is(err, context.Canceled) { // whoever waited knows no more than that
-				return s.cancelled
-			}
 			return err
 		}
 		s.client.answering = false
