@@ -143,6 +143,9 @@ func (f *fake) connection(c *pt.Conn) error {
 	return nil
 }
 
+// scriptedID is that of a statement whose COM_STMT_PREPARE a script answers.
+const scriptedID = 7
+
 // A fakeLink is a connection to a fake.
 type fakeLink struct {
 	*fake
@@ -168,6 +171,7 @@ func (l *fakeLink) serve(c *pt.Conn) error {
 		return l.statement(c, text, l.note(text))
 	case protocol.ComStmtPrepare:
 		if step := l.note("prepare " + string(rest)); step != nil {
+			l.texts[scriptedID] = string(rest)
 			return step(c)
 		}
 		return l.prepare(c, string(rest))

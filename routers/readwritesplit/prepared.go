@@ -172,9 +172,6 @@ func (x *session) scattered(j *job) error {
 // closeStatement serves a COM_STMT_CLOSE, which has no answer. Servers that the statement is kept at for another time
 // have nothing of this one left.
 func (x *session) closeStatement(c *pipeline.Command) error {
-	if err := x.clean(); err != nil {
-		return err
-	}
 	st := x.prepared.Of(c)
 	if st == nil {
 		return nil

@@ -101,7 +101,7 @@ func (x *session) reusable(j *job) bool {
 	}
 	const depends = sqlscan.UserVariable | sqlscan.SetsVariable | sqlscan.IntoVariable | sqlscan.Uncertain
 	st := j.st
-	return st != nil && (st.Class == sqlscan.Read || st.Class == sqlscan.Write) && st.Statements == 1 && st.Effects&depends == 0
+	return st != nil && (st.Class == sqlscan.Read || st.Class == sqlscan.Write) && st.Effects&depends == 0
 }
 
 // recall returns the closed statement that a COM_STMT_PREPARE asks for again, nil where there is none.
@@ -111,14 +111,9 @@ func (x *session) recall(j *job) *remembered {
 	}
 	text, _ := j.c.Text()
 	now := x.making()
-	same := slices.Clone(x.reuse.closed[string(text)])
-	for _, r := range slices.Backward(same) { // so that those grow old that are one too many
-		switch {
-		case r.made != now:
-		case x.prepares(r.id):
+	for _, r := range slices.Backward(x.reuse.closed[string(text)]) { // so that those grow old that are one too many
+		if r.made == now && x.prepares(r.id) {
 			return r
-		default:
-			x.reuse.remove(r)
 		}
 	}
 	return nil

@@ -133,6 +133,11 @@ func TestReuseCursor(t *testing.T) {
 		return pt.Script(pt.Send(protocol.ComStmtExecute, string(execution(id, 0, nil))+"\x00\x01\xfc\x00"), pt.ExpectOK())
 	}
 	const read, write = "SELECT 1 -- weir route to primary", "INSERT ?"
+	var k *cluster
+	fail := func(*pt.Conn) error {
+		k.db1.on("executed "+read, pt.ReplyError(1205, "HY000", "Lock wait timeout exceeded"))
+		return nil
+	}
 	for name, what := range map[string]struct {
 		text string
 		step pt.Step
@@ -142,13 +147,14 @@ func TestReuseCursor(t *testing.T) {
 		"cursor at its end":      {read, pt.Script(open(1), fetch(1)), true},
 		"cursor that is reset":   {read, pt.Script(open(1), reset(1)), true},
 		"cursor that is over":    {read, pt.Script(open(1), execute(1, nil), row), true},
+		"cursor and a failure":   {read, pt.Script(open(1), do("INSERT 1"), fail, execute(1, nil), pt.ExpectError(1205)), false},
 		"values":                 {write, ahead(1), false},
 		"values that are used":   {write, pt.Script(ahead(1), blob(1)), true},
 		"values that are reset":  {write, pt.Script(ahead(1), reset(1)), true},
 		"values after execution": {write, pt.Script(inserts(1, 5), ahead(1)), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := newCluster(t, reusing)
+			k = newCluster(t, reusing)
 			c := k.Session()
 			c.Run(t, prepare(what.text, 1), what.step, do("INSERT 0"))
 			k.forget()
@@ -216,6 +222,14 @@ func TestReuseLimit(t *testing.T) {
 	k.db1.expect("prepare INSERT 3", "close 102 ")
 	c.Run(t, prepare("INSERT 0", 6), prepare("INSERT 2", 7), do("INSERT"))
 	k.db1.expect("INSERT")
+	t.Run("closed last is used last", func(t *testing.T) {
+		k := newCluster(t, reusing)
+		c := k.Session()
+		c.Run(t, prepare("INSERT 1", 1), prepare("INSERT 2", 2), shut(2), shut(1), prepare("INSERT 3", 3))
+		k.forget()
+		c.Run(t, prepare("INSERT 4", 4), do("INSERT"))
+		k.db1.expect("prepare INSERT 4", "close 102 ", "INSERT")
+	})
 	t.Run("of those that are open", func(t *testing.T) {
 		c.Run(t, prepare("INSERT 5", 8), do("INSERT")) // 5, 6, 7 and 8 are open, and 5 is the oldest
 		k.db1.expect("prepare INSERT 5", "INSERT")

@@ -45,7 +45,6 @@ func (a *recorded) tell(w pipeline.ReplyWriter, id uint32, status uint16) error 
 type recording struct {
 	w      pipeline.ReplyWriter
 	kept   recorded
-	done   bool
 	unkept bool // it is none that can be told again
 }
 
@@ -53,7 +52,7 @@ func (a *recording) reset(w pipeline.ReplyWriter) { *a = recording{w: w} }
 
 // take returns the answer. It reports false where it is not one to be told again.
 func (a *recording) take() (kept recorded, ok bool) {
-	kept, ok = a.kept, a.done && !a.unkept
+	kept, ok = a.kept, !a.unkept
 	a.reset(nil)
 	return kept, ok
 }
@@ -65,7 +64,6 @@ func (a *recording) WriteReply(p *protocol.Chunk) error {
 	} else {
 		a.keep(p)
 	}
-	a.done = p.Final
 	return a.w.WriteReply(p)
 }
 
@@ -78,7 +76,7 @@ func (a *recording) repeats(p *protocol.Chunk) bool {
 	case protocol.KindPrepareOK:
 		return len(payload) >= 12 && binary.LittleEndian.Uint16(payload[10:]) == 0
 	case protocol.KindEOF:
-		return len(payload) == 5 && binary.LittleEndian.Uint16(payload[1:]) == 0
+		return len(payload) == 5
 	case protocol.KindColumn:
 		return true
 	}

@@ -73,6 +73,7 @@ func TestReuseAnswer(t *testing.T) {
 		k := newCluster(t, reusing)
 		c := without(k, protocol.ClientDeprecateEOF)
 		told(t, c, "INSERT ?")
+		k.db1.on("INSERT 7", pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit | protocol.StatusNoIndexUsed}))
 		for _, state := range []struct {
 			statements []string
 			status     uint16
@@ -81,6 +82,8 @@ func TestReuseAnswer(t *testing.T) {
 			{[]string{"COMMIT"}, protocol.StatusAutocommit},
 			{[]string{"START TRANSACTION READ ONLY"}, inTransaction | protocol.StatusInTransReadonly},
 			{[]string{"COMMIT"}, protocol.StatusAutocommit},
+			{nil, protocol.StatusAutocommit}, // as the answer before has told
+			{[]string{"INSERT 7"}, protocol.StatusAutocommit},
 		} {
 			c.Run(t, shut(0xffffffff), do(state.statements...))
 			packets := told(t, c, "INSERT ?")
@@ -100,7 +103,7 @@ func TestReuseAnswer(t *testing.T) {
 		c.Run(t, shut(1), do("BEGIN", "INSERT 2"))
 		k.db1.die()
 		k.in(down, primary, replica)
-		c.Run(t, pt.Query("INSERT 3"), restarted())
+		c.Run(t, pt.Query("INSERT 3"), pt.ExpectError(protocol.ErLockDeadlock))
 		k.forget()
 		packets := told(t, c, "SELECT ?")
 		if got := binary.LittleEndian.Uint16(packets[2][3:]); got != protocol.StatusAutocommit {

@@ -14,7 +14,7 @@ func TestReuseForgets(t *testing.T) {
 	for _, what := range []string{
 		"CREATE TABLE t (n INT)", "ALTER TABLE t ADD m INT", "TRUNCATE t", "SET sql_mode = ''", "SET NAMES latin1", "CALL p()",
 		"SET autocommit = 1, sql_mode = ''", "DO 1; SET NAMES latin1", "OPTIMIZE TABLE t", "EXECUTE unknown", "whatever this is",
-		"CREATE TEMPORARY TABLE t (n INT)", "SET ROLE r",
+		"CREATE TEMPORARY TABLE t (n INT)", "SET ROLE r", "SET NAMES a b", "INSERT /*M!101106 1 */ 2",
 	} {
 		t.Run(what, func(t *testing.T) {
 			k := newCluster(t, reusing)
@@ -89,7 +89,7 @@ func TestReuseForgets(t *testing.T) {
 // TestReuseNever: some statements are prepared each time.
 func TestReuseNever(t *testing.T) {
 	for name, text := range map[string]string{
-		"user variables": "INSERT @x", "variables that are set": "INSERT 1, (@x := 5)", "too long": "INSERT " + strings.Repeat("x", 20<<10),
+		"user variables": "INSERT @x", "variables that are read into": "SELECT 1 INTO @x", "variables that are set": "INSERT 1, (@x := 5)", "too long": "INSERT " + strings.Repeat("x", 20<<10),
 		"what is read differently": "INSERT /*M!101106 1 */ 2", "a call": "CALL p()",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,11 +99,11 @@ func TestReuseNever(t *testing.T) {
 			k.db1.expect("prepare "+text, "close 101 ", "prepare "+text, "close 102 ", "INSERT 0")
 		})
 	}
-	ok := []byte{0, 7, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}
+	ok := []byte{0, scriptedID, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}
 	warns := bytes.Clone(ok)
 	warns[10] = 1
 	long := pt.Rows(0, []string{strings.Repeat("c", 250)})[1]
-	columns := [][]byte{{0, 7, 0, 0, 0, 0x2c, 1, 0, 0, 0, 0, 0}} // 300
+	columns := [][]byte{{0, scriptedID, 0, 0, 0, 0x2c, 1, 0, 0, 0, 0, 0}} // 300
 	for range 300 {
 		columns = append(columns, long)
 	}
@@ -114,14 +114,14 @@ func TestReuseNever(t *testing.T) {
 			k := newCluster(t, reusing)
 			k.db1.on("prepare INSERT ?", pt.Reply(answer...))
 			c := k.Session()
-			for id := range uint32(2) {
+			for id := uint32(1); id < 3; id++ {
 				c.Run(t, pt.Send(protocol.ComStmtPrepare, "INSERT ?"))
 				for range answer {
 					if _, err := c.ReadPayload(); err != nil {
 						t.Fatal(err)
 					}
 				}
-				_ = id
+				c.Run(t, shut(id))
 			}
 			if n := k.db1.times("prepare INSERT ?"); n != 2 {
 				t.Errorf("it was prepared %d times", n)
