@@ -25,12 +25,7 @@ var soak = flag.Duration("soak", time.Minute, "how long the bank works through e
 
 // TestFailover has a bank work through readwritesplit while its servers fail one after the other, again and again.
 func TestFailover(t *testing.T) {
-	for _, family := range []struct {
-		name     string
-		template func() (*server.Template, error)
-	}{{"mariadb", mariadb}, {"mysql", mysql9}} {
-		t.Run(family.name, func(t *testing.T) { testFailover(t, startCluster(t, family.template)) })
-	}
+	eachCluster(t, testFailover)
 }
 
 // failures are what happens to the servers, in turn. Each leaves a cluster of a primary and two replicas that catch up.

@@ -20,12 +20,7 @@ import (
 // TestKill: what waits in Weir for a server is killed by the id that its client was greeted with, as at a server: the
 // statement is over, and neither executed nor open anywhere, and the session goes on.
 func TestKill(t *testing.T) {
-	for _, family := range []struct {
-		name     string
-		template func() (*server.Template, error)
-	}{{"mariadb", mariadb}, {"mysql", mysql9}} {
-		t.Run(family.name, func(t *testing.T) { testKill(t, startCluster(t, family.template)) })
-	}
+	eachCluster(t, testKill)
 }
 
 func testKill(t *testing.T, c *cluster.Cluster) {

@@ -31,6 +31,13 @@ func startCluster(t *testing.T, template func() (*server.Template, error)) *clus
 	return c
 }
 
+// eachCluster runs a test on a cluster of each family's servers.
+func eachCluster(t *testing.T, test func(t *testing.T, c *cluster.Cluster)) {
+	t.Helper()
+	t.Run("mariadb", func(t *testing.T) { test(t, startCluster(t, mariadb)) })
+	t.Run("mysql", func(t *testing.T) { test(t, startCluster(t, mysql9)) })
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -147,96 +154,89 @@ func said(srv *pipeline.Server) string {
 	return text
 }
 
-// templates are those of the clusters.
-var templates = map[string]func() (*server.Template, error){"mariadb": mariadb, "mysql": mysql9}
-
 // TestReplicationMonitor has a cluster go through what clusters go through.
 func TestReplicationMonitor(t *testing.T) {
-	for name, template := range templates {
-		t.Run(name, func(t *testing.T) {
-			c := startCluster(t, template)
-			db1, db2, db3 := c.Servers[0], c.Servers[1], c.Servers[2]
-			w := watchReplication(t, c, func(c *replication.Config) { c.Heartbeat = &replication.HeartbeatConfig{} })
-			w.await(t, "primary", "replica of db1", "replica of db1")
-			w.awaitThat(t, "all is known", func() bool {
-				first, second := w.servers[0].State(), w.servers[1].State()
-				return first.Up && first.Version != "" && first.GTID != "" && !first.ReadOnly &&
-					second.Up && second.GTID != "" && second.ReadOnly && second.Lag != pipeline.UnknownLag
-			})
-
-			must(t, db2.StopApplying())
-			w.await(t, "primary", "none of db1 replication_broken", "replica of db1")
-			must(t, db2.CatchUp())
-			w.await(t, "primary", "replica of db1", "replica of db1")
-			must(t, db3.Delay(time.Hour))
-			w.awaitThat(t, "db3 lags", func() bool { return w.servers[2].State().Lag > 300*time.Millisecond })
-			must(t, db3.CatchUp())
-			w.awaitThat(t, "db3 lags no more", func() bool {
-				lag := w.servers[2].State().Lag
-				return lag != pipeline.UnknownLag && lag < 300*time.Millisecond
-			})
-
-			must(t, db2.Stop())
-			w.await(t, "primary", "none not_responding", "replica of db1")
-			must(t, db2.Continue())
-			w.await(t, "primary", "replica of db1", "replica of db1")
-
-			must(t, db1.SetReadOnly(true))
-			w.await(t, "replica read_only_primary", "replica of db1", "replica of db1")
-			must(t, db1.SetReadOnly(false))
-			w.await(t, "primary", "replica of db1", "replica of db1")
-
-			must(t, c.Promote(db2))
-			w.await(t, "replica of db2", "primary", "replica of db2")
-			db2.Kill()
-			w.awaitThat(t, "db2 is down", func() bool { return !w.servers[1].State().Up })
-			if st := w.servers[0].State(); !st.Role.Reads() {
-				t.Errorf("with the primary dead, a replica is %s", said(w.servers[0]))
-			}
-			must(t, c.Promote(db3))
-			w.await(t, "replica of db3", "none unreachable", "primary")
-			must(t, db2.Restart())
-			w.await(t, "replica of db3", "replica of db3", "primary")
-
-			for _, want := range []string{
-				"server=db1 up=true role=primary", "reason=\"no answer in time\"", "in place of db1",
-			} {
-				if !strings.Contains(w.log.String(), want) {
-					t.Errorf("the log does not have %q", want)
-				}
-			}
+	eachCluster(t, func(t *testing.T, c *cluster.Cluster) {
+		t.Helper()
+		db1, db2, db3 := c.Servers[0], c.Servers[1], c.Servers[2]
+		w := watchReplication(t, c, func(c *replication.Config) { c.Heartbeat = &replication.HeartbeatConfig{} })
+		w.await(t, "primary", "replica of db1", "replica of db1")
+		w.awaitThat(t, "all is known", func() bool {
+			first, second := w.servers[0].State(), w.servers[1].State()
+			return first.Up && first.Version != "" && first.GTID != "" && !first.ReadOnly &&
+				second.Up && second.GTID != "" && second.ReadOnly && second.Lag != pipeline.UnknownLag
 		})
-	}
+
+		must(t, db2.StopApplying())
+		w.await(t, "primary", "none of db1 replication_broken", "replica of db1")
+		must(t, db2.CatchUp())
+		w.await(t, "primary", "replica of db1", "replica of db1")
+		must(t, db3.Delay(time.Hour))
+		w.awaitThat(t, "db3 lags", func() bool { return w.servers[2].State().Lag > 300*time.Millisecond })
+		must(t, db3.CatchUp())
+		w.awaitThat(t, "db3 lags no more", func() bool {
+			lag := w.servers[2].State().Lag
+			return lag != pipeline.UnknownLag && lag < 300*time.Millisecond
+		})
+
+		must(t, db2.Stop())
+		w.await(t, "primary", "none not_responding", "replica of db1")
+		must(t, db2.Continue())
+		w.await(t, "primary", "replica of db1", "replica of db1")
+
+		must(t, db1.SetReadOnly(true))
+		w.await(t, "replica read_only_primary", "replica of db1", "replica of db1")
+		must(t, db1.SetReadOnly(false))
+		w.await(t, "primary", "replica of db1", "replica of db1")
+
+		must(t, c.Promote(db2))
+		w.await(t, "replica of db2", "primary", "replica of db2")
+		db2.Kill()
+		w.awaitThat(t, "db2 is down", func() bool { return !w.servers[1].State().Up })
+		if st := w.servers[0].State(); !st.Role.Reads() {
+			t.Errorf("with the primary dead, a replica is %s", said(w.servers[0]))
+		}
+		must(t, c.Promote(db3))
+		w.await(t, "replica of db3", "none unreachable", "primary")
+		must(t, db2.Restart())
+		w.await(t, "replica of db3", "replica of db3", "primary")
+
+		for _, want := range []string{
+			"server=db1 up=true role=primary", "reason=\"no answer in time\"", "in place of db1",
+		} {
+			if !strings.Contains(w.log.String(), want) {
+				t.Errorf("the log does not have %q", want)
+			}
+		}
+	})
 }
 
 // TestMonitorAccounts checks that the log says what is wrong with an account, and that fixed roles need none but to log in.
 func TestMonitorAccounts(t *testing.T) {
-	for name, template := range templates {
-		t.Run(name, func(t *testing.T) {
-			c := startCluster(t, template)
-			denied := watchReplication(t, c, func(c *replication.Config) { c.Password = "wrong" })
-			denied.await(t, "none access_denied", "none access_denied", "none access_denied")
-			unprivileged := watchReplication(t, c, func(c *replication.Config) { c.User, c.Password = "nobody", "" })
-			unprivileged.await(t, "none access_denied", "none access_denied", "none access_denied")
-			must(t, c.Primary().Exec("CREATE USER 'nobody'@'%' IDENTIFIED BY ''"))
-			must(t, c.WaitCaughtUp())
-			unprivileged.await(t, "none missing_privilege", "none missing_privilege", "none missing_privilege")
-			if !strings.Contains(unprivileged.log.String(), "privilege(s) for this operation") {
-				t.Error("the log does not name the privilege")
-			}
-			fixed := startMonitor(t, c, func(servers []*pipeline.Server, env pipeline.Env) (pipeline.Monitor, error) {
-				config := static.Kind.Defaults.(static.Config)
-				config.Primary, config.Replicas = servers[0], servers[1:]
-				config.User, config.Interval = "nobody", 100*time.Millisecond
-				return static.Kind.New(config, env)
-			})
-			fixed.await(t, "primary", "replica of db1", "replica of db1")
-			c.Servers[1].Kill()
-			fixed.await(t, "primary", "none unreachable", "replica of db1")
-			must(t, c.Servers[1].Restart())
-			fixed.await(t, "primary", "replica of db1", "replica of db1")
+	eachCluster(t, func(t *testing.T, c *cluster.Cluster) {
+		t.Helper()
+		denied := watchReplication(t, c, func(c *replication.Config) { c.Password = "wrong" })
+		denied.await(t, "none access_denied", "none access_denied", "none access_denied")
+		unprivileged := watchReplication(t, c, func(c *replication.Config) { c.User, c.Password = "nobody", "" })
+		unprivileged.await(t, "none access_denied", "none access_denied", "none access_denied")
+		must(t, c.Primary().Exec("CREATE USER 'nobody'@'%' IDENTIFIED BY ''"))
+		must(t, c.WaitCaughtUp())
+		unprivileged.await(t, "none missing_privilege", "none missing_privilege", "none missing_privilege")
+		if !strings.Contains(unprivileged.log.String(), "privilege(s) for this operation") {
+			t.Error("the log does not name the privilege")
+		}
+		fixed := startMonitor(t, c, func(servers []*pipeline.Server, env pipeline.Env) (pipeline.Monitor, error) {
+			config := static.Kind.Defaults.(static.Config)
+			config.Primary, config.Replicas = servers[0], servers[1:]
+			config.User, config.Interval = "nobody", 100*time.Millisecond
+			return static.Kind.New(config, env)
 		})
-	}
+		fixed.await(t, "primary", "replica of db1", "replica of db1")
+		c.Servers[1].Kill()
+		fixed.await(t, "primary", "none unreachable", "replica of db1")
+		must(t, c.Servers[1].Restart())
+		fixed.await(t, "primary", "replica of db1", "replica of db1")
+	})
 }
 
 // TestMonitorOfAProcess checks what a whole Weir tells of its servers.

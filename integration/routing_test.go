@@ -65,28 +65,23 @@ var routingClients = []struct {
 
 // TestRouting has real clients find out where their statements go.
 func TestRouting(t *testing.T) {
-	for _, family := range []struct {
-		name     string
-		template func() (*server.Template, error)
-	}{{"mariadb", mariadb}, {"mysql", mysql9}} {
-		t.Run(family.name, func(t *testing.T) {
-			c := startCluster(t, family.template)
-			mark(t, c)
-			weir := startSplit(t, c, "")
-			for _, client := range routingClients {
-				for _, route := range routes {
-					t.Run(client.name+"/"+route.name, func(t *testing.T) {
-						got := client.run(t, weir.Addr, route.statements)
-						want := route.want
-						if want == got || want == "primary" && got == "db1" || want == "replica" && (got == "db2" || got == "db3") {
-							return
-						}
-						t.Errorf("%q: it went to %q, not to %s", route.statements, got, want)
-					})
-				}
+	eachCluster(t, func(t *testing.T, c *cluster.Cluster) {
+		t.Helper()
+		mark(t, c)
+		weir := startSplit(t, c, "")
+		for _, client := range routingClients {
+			for _, route := range routes {
+				t.Run(client.name+"/"+route.name, func(t *testing.T) {
+					got := client.run(t, weir.Addr, route.statements)
+					want := route.want
+					if want == got || want == "primary" && got == "db1" || want == "replica" && (got == "db2" || got == "db3") {
+						return
+					}
+					t.Errorf("%q: it went to %q, not to %s", route.statements, got, want)
+				})
 			}
-		})
-	}
+		}
+	})
 }
 
 // mark makes a table that says on each server which one it is.

@@ -23,32 +23,28 @@ import (
 // library then, so it runs at a rate at which that is rare, and once more where it was so.
 func TestSysbenchFailover(t *testing.T) {
 	const attempts = 12
-	for _, family := range []struct {
-		name     string
-		template func() (*server.Template, error)
-	}{{"mariadb", mariadb}, {"mysql", mysql9}} {
-		t.Run(family.name, func(t *testing.T) {
-			b := &benchmark{t: t, c: startCluster(t, family.template)}
-			b.weir = startSplit(t, b.c, `
+	eachCluster(t, func(t *testing.T, c *cluster.Cluster) {
+		t.Helper()
+		b := &benchmark{t: t, c: c}
+		b.weir = startSplit(t, b.c, `
     delayed_retry      = "30s"
     transaction_replay = true
 `)
-			b.must(b.command("auto", "prepare").CombinedOutput())
-			must(t, b.c.WaitCaughtUp())
-			for _, mode := range []string{"auto", "disable"} {
-				goes, again := 0, 0
-				for n := 0; n < attempts && (goes == 0 || again == 0); n++ {
-					whole, replayed := b.failOver(mode)
-					if again += replayed; whole {
-						goes++
-					}
-				}
-				if goes == 0 || again == 0 {
-					t.Errorf("prepared statements %s: in %d runs, %d went on, and %d transactions were run again", mode, attempts, goes, again)
+		b.must(b.command("auto", "prepare").CombinedOutput())
+		must(t, b.c.WaitCaughtUp())
+		for _, mode := range []string{"auto", "disable"} {
+			goes, again := 0, 0
+			for n := 0; n < attempts && (goes == 0 || again == 0); n++ {
+				whole, replayed := b.failOver(mode)
+				if again += replayed; whole {
+					goes++
 				}
 			}
-		})
-	}
+			if goes == 0 || again == 0 {
+				t.Errorf("prepared statements %s: in %d runs, %d went on, and %d transactions were run again", mode, attempts, goes, again)
+			}
+		}
+	})
 }
 
 const (
