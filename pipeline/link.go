@@ -19,6 +19,8 @@ type Link struct {
 	Server *Server
 	// ThreadID is the server's own id of the connection.
 	ThreadID uint32
+	// LocalPort is Weir's end of the connection, 0 where it has no port.
+	LocalPort int
 
 	s      *Session
 	conn   loop.Conn
@@ -62,6 +64,9 @@ func (s *Session) connect(ctx context.Context, srv *Server, c LinkConfig) (*Link
 		return nil, &ServerError{srv, err}
 	}
 	_ = conn.SetDeadline(time.Time{})
+	if tcp, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+		l.LocalPort = tcp.Port
+	}
 	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		l.peer = netip.AddrPortFrom(tcp.AddrPort().Addr().Unmap(), tcp.AddrPort().Port())
 	}

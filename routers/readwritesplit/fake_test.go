@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,8 @@ type fake struct {
 	last   string             // the schema of the last login
 	script map[string]pt.Step // how statements are answered that are not answered as usual
 	gtid   string             // what the next write is told to be, where it is tracked
+	ports  []string           // clients' ends of connections, whether or not those are there
+	misses bool               // it notices when they are lost
 }
 
 // newFake starts the server with the number i, from 0.
@@ -37,7 +40,7 @@ func newFake(t *testing.T, i int, greeting protocol.Greeting) *fake {
 	t.Helper()
 	f := &fake{
 		name: fmt.Sprintf("db%d", i+1), greeting: greeting, firstID: uint32(100 * (i + 1)), t: t,
-		script: make(map[string]pt.Step),
+		script: make(map[string]pt.Step), misses: true,
 	}
 	f.srv = pt.NewServer(t, func(int) []pt.Step { return []pt.Step{f.connection} })
 	return f
@@ -134,6 +137,8 @@ func (f *fake) connection(c *pt.Conn) error {
 	}
 	f.mu.Lock()
 	f.logins++
+	_, port, _ := net.SplitHostPort(c.RemoteAddr().String())
+	f.ports = append(f.ports, port)
 	f.last = c.Login.Schema
 	f.mu.Unlock()
 	l := &fakeLink{fake: f, status: protocol.StatusAutocommit, nextID: f.firstID, texts: make(map[uint32]string)}
@@ -168,6 +173,9 @@ func (l *fakeLink) serve(c *pt.Conn) error {
 	case protocol.ComQuery:
 		at, _ := protocol.QueryTextOffset(command, c.Caps)
 		text := string(command[at:])
+		if strings.Contains(text, "processlist") {
+			return l.processes(c, text)
+		}
 		return l.statement(c, text, l.note(text))
 	case protocol.ComStmtPrepare:
 		if step := l.note("prepare " + string(rest)); step != nil {
@@ -238,6 +246,18 @@ func written(g protocol.Greeting, gtid string) []byte {
 	}
 	change := protocol.AppendLenencString(protocol.AppendLenencString([]byte(nil), "last_gtid"), gtid)
 	return protocol.AppendLenencString([]byte{protocol.SessionTrackSystemVariables}, change)
+}
+
+// processes says whether the server still has a connection that is lost. It is not noted.
+func (l *fakeLink) processes(c *pt.Conn, text string) error {
+	l.mu.Lock()
+	has := func(port string) bool { return strings.HasSuffix(text, " = 7 AND HOST LIKE '%:"+port+"'") }
+	lost := l.misses || !slices.ContainsFunc(l.ports[:len(l.ports)-1], has)
+	l.mu.Unlock()
+	if lost {
+		return l.rows(c, l.status)
+	}
+	return l.rows(c, l.status, []string{"7"})
 }
 
 // rows answers by rows of one column, all at once: who dies has sent all of them or none.

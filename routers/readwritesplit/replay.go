@@ -225,6 +225,7 @@ func (x *session) tryAgain(j *job, m *member, cause error) error {
 		}
 		p.attempts++
 		x.trx = nil
+		lost := m.link
 		to, err := x.place(&wait)
 		for errors.Is(err, errAgain) {
 			to, err = x.place(&wait)
@@ -238,7 +239,12 @@ func (x *session) tryAgain(j *job, m *member, cause error) error {
 		if err != nil {
 			return x.gone(m, err)
 		}
-		err = x.rerun(to)
+		if to == m {
+			err = x.evict(m, lost, cause)
+		}
+		if err == nil {
+			err = x.rerun(to)
+		}
 		if err == nil {
 			x.goOn(m, to, cause)
 			return errAgain

@@ -83,6 +83,19 @@ func TestReplay(t *testing.T) {
 		k.db2.expect("SET @x = 5", "BEGIN", "INSERT 1")
 		k.db3.expect(append(again, "INSERT 3", "COMMIT")...)
 	})
+	t.Run("where the server has not missed it", func(t *testing.T) {
+		k := newCluster(t, replaying)
+		k.db1.misses = false
+		c := k.Session()
+		c.Run(t, transaction(k))
+		k.db1.on("INSERT 3", func(c *pt.Conn) error {
+			k.db1.on("INSERT 3") // once
+			return pt.Close()(c)
+		})
+		k.forget()
+		c.Run(t, do("INSERT 3", "COMMIT"))
+		k.db1.expect("INSERT 3", "KILL 7", "SET @x = 5", "BEGIN", "INSERT 1", "SELECT 2", "INSERT 3", "COMMIT")
+	})
 	t.Run("prepared", func(t *testing.T) {
 		k := newCluster(t, replaying)
 		c := k.Session()
