@@ -14,35 +14,30 @@ import (
 // TestReuse: clients that prepare, execute and close the same texts again and again get what servers say, and have each
 // server prepare a text once.
 func TestReuse(t *testing.T) {
-	for _, family := range []struct {
-		name     string
-		template func() (*server.Template, error)
-	}{{"mariadb", mariadb}, {"mysql", mysql9}} {
-		t.Run(family.name, func(t *testing.T) {
-			c := startCluster(t, family.template)
-			must(t, c.Primary().Exec("CREATE TABLE test.reused (id INT PRIMARY KEY, word VARCHAR(20))"))
-			for i := range reusedRows {
-				must(t, c.Primary().Exec(fmt.Sprintf("INSERT INTO test.reused VALUES (%d, 'word %d')", i, i)))
-			}
-			must(t, c.WaitCaughtUp())
-			weir := startSplit(t, c, "reuse_prepared_statements = 20").Addr
-			for _, client := range []struct {
-				name string
-				run  func(t *testing.T, weir string)
-				most int // preparations, at all servers
-			}{
-				{"mysql2", mysql2Reuse, 2}, {"go", goReuse, 8}, // which alters the table
-			} {
-				t.Run(client.name, func(t *testing.T) {
-					before := prepared(t, c)
-					client.run(t, weir)
-					if n := prepared(t, c) - before; n == 0 || n > client.most {
-						t.Errorf("the servers have prepared %d statements, not 1 to %d", n, client.most)
-					}
-				})
-			}
-		})
-	}
+	eachCluster(t, func(t *testing.T, c *cluster.Cluster) {
+		t.Helper()
+		must(t, c.Primary().Exec("CREATE TABLE test.reused (id INT PRIMARY KEY, word VARCHAR(20))"))
+		for i := range reusedRows {
+			must(t, c.Primary().Exec(fmt.Sprintf("INSERT INTO test.reused VALUES (%d, 'word %d')", i, i)))
+		}
+		must(t, c.WaitCaughtUp())
+		weir := startSplit(t, c, "reuse_prepared_statements = 20").Addr
+		for _, client := range []struct {
+			name string
+			run  func(t *testing.T, weir string)
+			most int // preparations, at all servers
+		}{
+			{"mysql2", mysql2Reuse, 2}, {"go", goReuse, 8}, // which alters the table
+		} {
+			t.Run(client.name, func(t *testing.T) {
+				before := prepared(t, c)
+				client.run(t, weir)
+				if n := prepared(t, c) - before; n == 0 || n > client.most {
+					t.Errorf("the servers have prepared %d statements, not 1 to %d", n, client.most)
+				}
+			})
+		}
+	})
 }
 
 // prepared is how many statements the servers have prepared.
