@@ -119,9 +119,11 @@ func (v *victim) still() bool {
 	return v.s.onWorker(func() { looked <- v.s.killable.serial == v.serial }) && <-looked
 }
 
-// kill ends what no server does.
+// kill ends what no server does. It blocks.
 func (v *victim) kill(k killing) {
-	v.s.onWorker(func() {
+	done := make(chan struct{})
+	posted := v.s.onWorker(func() {
+		defer close(done)
 		switch {
 		case !k.whole():
 			v.s.killCommand(v.serial)
@@ -129,6 +131,9 @@ func (v *victim) kill(k killing) {
 			v.s.interrupt(errKilled)
 		}
 	})
+	if posted {
+		<-done
+	}
 }
 
 // killElsewhere has servers kill the session's connections, and then what they do not know of. It blocks.

@@ -149,6 +149,27 @@ func TestKillCausalRead(t *testing.T) {
 	}
 }
 
+// TestKillLostRead: a read that was killed is not tried elsewhere where its server is lost.
+func TestKillLostRead(t *testing.T) {
+	k := newCluster(t, nil)
+	running, lose := make(chan struct{}), make(chan struct{})
+	k.db2.on("SELECT 1", func(c *pt.Conn) error {
+		close(running)
+		<-lose
+		return pt.Close()(c)
+	})
+	lost := sync.OnceFunc(func() { close(lose) })
+	t.Cleanup(lost)
+	victim := k.Session()
+	victim.Run(t, pt.Query("SELECT 1"))
+	<-running
+	k.Session().Run(t, killQuery(victim), pt.ExpectOK())
+	lost()
+	victim.Run(t, killed(), ask("SELECT 2", "db3"))
+	k.db3.expect("SELECT 2")
+	k.db1.expect()
+}
+
 // TestKillReplay: a transaction that a killed statement was to have run again is not open anywhere, and is run again with the
 // next one.
 func TestKillReplay(t *testing.T) {
