@@ -44,9 +44,9 @@ func (s *Session) Killable(ctx context.Context) (killable context.Context, stop 
 }
 
 // killCommand kills the command that the session was serving when its serial was that, if it still does. It runs on the
-// worker.
+// worker. While the chain is being opened, waits are another goroutine's.
 func (s *Session) killCommand(serial uint64) {
-	if k := &s.killable; k.serial == serial && serial%2 == 1 {
+	if k := &s.killable; k.serial == serial && serial%2 == 1 && !s.opening {
 		k.killed = serial
 		if k.wake != nil {
 			k.wake(ErrInterrupted)
