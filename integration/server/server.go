@@ -139,6 +139,7 @@ func (t *Template) startOn(addr string, args []string, fill func(data string) er
 	}
 	s.cmd = append(append([]string{}, t.args...), "--datadir="+data, "--socket="+s.Socket,
 		"--pid-file="+filepath.Join(dir, "pid"), "--bind-address=127.0.0.1", "--init-file="+t.initFile,
+		"--tmpdir="+dir, // a MariaDB that starts removes what others have in a folder that they share
 		"--max-allowed-packet=1G", "--local-infile=ON",
 		// Nobody keeps this data through a power failure.
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--sync-binlog=0")
@@ -212,7 +213,7 @@ func (t *Template) install(statements string, args ...string) (*Template, error)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
-		cmd := t.command(append(args, "--datadir="+filepath.Join(t.dir, "data")))
+		cmd := t.command(append(args, "--datadir="+filepath.Join(t.dir, "data"), "--tmpdir="+t.dir))
 		err = process.Run(ctx, "set up "+t.family, cmd, filepath.Join(t.dir, "log"))
 	}
 	if err != nil {
