@@ -39,7 +39,7 @@ func (s *Session) changeUser(c *Command) error {
 		return err
 	}
 	s.closeLinks()
-	s.account, s.user, s.schema = acc, acc.user, request.Schema
+	s.account, s.user, s.schema, s.reset = acc, acc.user, request.Schema, false
 	s.status = 0
 	if request.Collation != 0 && request.Collation <= 0xff {
 		s.collation = uint8(request.Collation)
@@ -57,9 +57,10 @@ func (s *Session) changeUser(c *Command) error {
 	})
 }
 
-// reset goes on after a COM_RESET_CONNECTION that the servers have carried out: handlers are opened anew, on the
+// beginAnew goes on after a COM_RESET_CONNECTION that the servers have carried out: handlers are opened anew, on the
 // connections there are.
-func (s *Session) reset() error {
+func (s *Session) beginAnew() error {
+	s.reset = true
 	s.startMode()
 	s.carried, s.links = s.links, nil
 	return s.reopen()

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -192,21 +193,12 @@ func (s *Session) killAt(l *Link, k killing, v *victim) (refused *protocol.SQLEr
 	if !k.whole() && !v.still() { // the next statement is not to be hit
 		return nil, nil
 	}
-	conn.seq = 0
-	statement := strconv.AppendUint(append([]byte{protocol.ComQuery}, k.verb...), uint64(l.ThreadID), 10)
-	if err := conn.writePacket(statement); err != nil {
-		return nil, &ServerError{srv, err}
+	_, err = conn.ask(strconv.AppendUint(append([]byte{protocol.ComQuery}, k.verb...), uint64(l.ThreadID), 10))
+	if refused, ok := errors.AsType[*protocol.SQLError](err); ok {
+		return refused, nil
 	}
-	payload, err := conn.readPacket()
 	if err != nil {
 		return nil, &ServerError{srv, err}
-	}
-	if len(payload) > 0 && payload[0] == 0xff {
-		refused, err := protocol.DecodeErr(payload)
-		if err != nil {
-			return nil, &ServerError{srv, err}
-		}
-		return refused, nil
 	}
 	return nil, nil
 }

@@ -100,6 +100,11 @@ func (l *Link) logIn(conn *packets, g *protocol.Greeting) error {
 	if l.ok, err = s.logInAt(conn, g, &login, l.Server.network == "unix"); err != nil {
 		return err
 	}
+	if s.reset {
+		if err := l.reset(conn); err != nil {
+			return err
+		}
+	}
 	if len(conn.rest()) > 0 {
 		return fmt.Errorf("bytes after its OK packet: %w", protocol.ErrMalformed)
 	}
@@ -131,6 +136,14 @@ func (s *Session) logInAt(conn *packets, g *protocol.Greeting, login *protocol.L
 		return nil, err
 	}
 	return ok, nil
+}
+
+// reset makes a new connection what those of its session are since a COM_RESET_CONNECTION: MySQL's have the server's own
+// character sets then, and not those of the login.
+// https://dev.mysql.com/doc/c-api/9.0/en/mysql-reset-connection.html
+func (l *Link) reset(conn *packets) (err error) {
+	l.ok, err = conn.ask([]byte{protocol.ComResetConnection})
+	return err
 }
 
 // attach hands the link to the session's worker.

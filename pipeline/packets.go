@@ -58,6 +58,27 @@ func (p *packets) readPacket() ([]byte, error) {
 	return p.buf[start:p.r:p.r], nil
 }
 
+// ask sends a command that is answered by one packet, and returns its payload, valid until the next call. A
+// *protocol.SQLError is the server's refusal.
+func (p *packets) ask(command []byte) (answer []byte, err error) {
+	p.seq = 0
+	if err := p.writePacket(command); err != nil {
+		return nil, err
+	}
+	answer, err = p.readPacket()
+	if err != nil {
+		return nil, err
+	}
+	if len(answer) > 0 && answer[0] == 0xff {
+		refused, err := protocol.DecodeErr(answer)
+		if err != nil {
+			return nil, err
+		}
+		return nil, refused
+	}
+	return answer, nil
+}
+
 // fill reads until n bytes are there.
 func (p *packets) fill(n int) error {
 	if p.r == p.w {

@@ -139,7 +139,7 @@ func (s *Session) serve(c *Command) (err error) {
 	}
 	s.noteStatement(c, statement, s.client.last)
 	if s.client.last == protocol.KindOK && c.Com() == protocol.ComResetConnection {
-		return s.reset()
+		return s.beginAnew()
 	}
 	return nil
 }

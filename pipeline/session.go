@@ -48,6 +48,7 @@ type Session struct {
 	user    string
 	from    peer
 	schema  string
+	reset   bool // by COM_RESET_CONNECTION: new connections begin as those do that were
 	logger  *slog.Logger
 
 	// What servers are logged in to with.
