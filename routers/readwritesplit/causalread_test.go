@@ -254,3 +254,29 @@ func TestCausalReadsAfterFailover(t *testing.T) {
 		t.Errorf("db3 has got %q, want it to wait for %s", got, d.gtid)
 	}
 }
+
+// TestUntoldWrites: what writes and answers with rows tells nothing of its transaction to clients that know the older end
+// of rows alone. The primary is asked.
+func TestUntoldWrites(t *testing.T) {
+	for name, d := range dialects {
+		t.Run(name, func(t *testing.T) {
+			position := map[string]string{"mariadb": "SELECT @@last_gtid", "mysql": d.position}[name]
+			for _, old := range []bool{true, false} {
+				k := clusterOf(t, d.greeting, causal("session", "wait"))
+				k.db1.on("INSERT 1 RETURNING id", pt.ReplyRows([]string{"id"}, []string{"1"}))
+				k.db1.on(position, pt.ReplyRows([]string{"p"}, []string{d.gtid}))
+				k.db2.on(d.wait, waited("0"))
+				caps := d.greeting().Capabilities
+				if old {
+					caps &^= protocol.ClientDeprecateEOF
+				}
+				c := k.Dial()
+				c.Run(t, pt.LoginAs(protocol.Login{User: "app", Capabilities: caps, MaxPacket: 1 << 24, Collation: 45}, "secret"))
+				c.Run(t, ask("INSERT 1 RETURNING id", "1"), ask("SELECT 1", "db2"))
+				if n := k.db2.times(d.wait); (n == 1) != old {
+					t.Errorf("old client %v: the replica was told to wait %d times", old, n)
+				}
+			}
+		})
+	}
+}

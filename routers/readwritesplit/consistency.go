@@ -23,6 +23,36 @@ func (x *session) learn(l *pipeline.Link, changes []byte) {
 	}
 }
 
+// wroteUntold reports whether a command may have written what the server has not told of: to clients that know the older
+// end of rows alone, it tells nothing there.
+func (x *session) wroteUntold(m *member, j *job) bool {
+	if !x.r.tracks() || !x.passage.rows || x.trx != nil || x.s.Capabilities().Has(protocol.ClientDeprecateEOF) {
+		return false
+	}
+	reads := j.st != nil && (j.st.Class == sqlscan.Read || j.st.Class == sqlscan.Show) && j.st.Effects&^harmless == 0
+	return !reads && executes(j.c) && m.server().State().Role == pipeline.Primary
+}
+
+// askWritten asks the primary for what the session has written there.
+func (x *session) askWritten(m *member) error {
+	text := "SELECT @@last_gtid" // of the connection
+	if x.s.Mode()&sqlscan.MariaDB == 0 {
+		text = positionText(false)
+	}
+	answered, err := x.inquire(m, pipeline.NewQuery(text, x.s.Capabilities()))
+	if err != nil {
+		return err
+	}
+	if answered {
+		gtids, _ := protocol.LenencString(x.answer.row)
+		err = x.causal.wrote(gtids)
+	}
+	if !answered || err != nil {
+		x.s.Log().Warn("reads may miss what this session has written", "server", m.server().Name(), "error", err)
+	}
+	return nil
+}
+
 // primers are the statements that make a new connection what the session and the router need.
 func (x *session) primers() (texts []string) {
 	if x.r.tracks() {

@@ -1,6 +1,7 @@
 package readwritesplit
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -55,7 +56,11 @@ type passage struct {
 	// have not.
 	caches, described bool
 
+	// look has granted say whether the reply is one row with one value, which is 1.
+	look, granted, one bool
+
 	began, done, failed bool
+	rows                bool // it ended with rows
 	code                uint16
 	statementID         uint32
 	lastInsertID        uint64
@@ -81,12 +86,27 @@ func (r *passage) WriteReply(p *protocol.Chunk) error {
 		r.described = r.described || r.caches && describes(p.Payload())
 	case protocol.KindPrepareOK:
 		return r.prepareOK(p)
+	case protocol.KindEOF:
+		r.rows = p.Final
+	case protocol.KindRow:
+		if r.look {
+			r.granted = !r.one && p.Count == 1 && isOne(p.Payload())
+			r.one = true
+		}
 	}
 	if r.sum != nil {
 		r.sum.add(p)
 	}
 	r.began, r.done = true, p.Final
 	return r.w.WriteReply(p)
+}
+
+// isOne reports whether a row is the number 1 alone: as text, or as a binary integer of any length.
+func isOne(row []byte) bool {
+	if len(row) == 2 {
+		return row[0] == 1 && row[1] == '1'
+	}
+	return len(row) > 2 && row[0] == 0 && row[1] == 0 && row[2] == 1 && len(bytes.Trim(row[3:], "\x00")) == 0
 }
 
 // fail looks at an ERR packet and reports whether it was held back.

@@ -103,7 +103,7 @@ func TestTransactionElsewhere(t *testing.T) {
 	k.db1.expect("INSERT 2")
 }
 
-// TestFailedBegin: a statement that fails may have begun a transaction, which an error does not tell of.
+// TestFailedBegin: a statement that fails may have begun a transaction, which an error does not tell of. The server is asked.
 func TestFailedBegin(t *testing.T) {
 	for _, statement := range []string{"BEGIN; INSERT 1; SELECT nothing", "CALL p()"} {
 		t.Run(statement, func(t *testing.T) {
@@ -114,6 +114,7 @@ func TestFailedBegin(t *testing.T) {
 				binary.LittleEndian.PutUint16(all[len(all)-1][3:], inTransaction)
 				return pt.Reply(all...)(c)
 			}
+			k.db1.on("COM_PING", pt.ReplyOK(protocol.OK{Status: inTransaction}))
 			k.db1.on("SELECT 2", inside)
 			k.db1.on("SELECT 3", inside)
 			c := k.Session()
@@ -121,6 +122,19 @@ func TestFailedBegin(t *testing.T) {
 			c.Run(t, ask("SELECT 4", "db2"))
 		})
 	}
+}
+
+// TestFailedWithoutBegin: an error alone keeps nobody with the primary, nor ends a session with it.
+func TestFailedWithoutBegin(t *testing.T) {
+	k := newCluster(t, nil)
+	k.db1.on("SELCT 1", pt.ReplyError(1064, "42000", "You have an error in your SQL syntax"))
+	c := k.Session()
+	c.Run(t, pt.Query("SELCT 1"), pt.ExpectError(1064), ask("SELECT 2", "db2"))
+	k.db1.expect("SELCT 1", "COM_PING")
+	c.Run(t, pt.Query("SELCT 1"), pt.ExpectError(1064), do("INSERT 1"))
+	k.db1.die()
+	k.AwaitLog("lost while idle")
+	c.Run(t, ask("SELECT 3", "db3"))
 }
 
 // TestLastInsertIDOfPromoted: a replica that becomes primary knows what LAST_INSERT_ID() was, also where it has been used before.
@@ -282,8 +296,8 @@ func TestPreparedLate(t *testing.T) {
 func TestCallAtReadOnly(t *testing.T) {
 	k := newCluster(t, func(c *readwritesplit.Config) { c.DelayedRetry = patience })
 	k.db1.on("CALL p()", pt.ReplyError(protocol.ErOptionPreventsStatement, "HY000", "The server is running with --read-only"))
-	k.Session().Run(t, pt.Query("CALL p()"), pt.ExpectError(protocol.ErOptionPreventsStatement))
-	k.db1.expect("CALL p()")
+	k.Session().Run(t, pt.Query("CALL p()"), pt.ExpectError(protocol.ErOptionPreventsStatement), do("INSERT 1"))
+	k.db1.expect("CALL p()", "COM_PING", "INSERT 1")
 }
 
 // TestKillWithLostServer: a session is killed although one of its servers does not know it any more.

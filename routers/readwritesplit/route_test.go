@@ -149,6 +149,7 @@ func (r *routed) run(c *pipeline.Command, st *pipeline.Statement, d decision, fa
 	if st != nil && executes(c) {
 		r.change(st)
 	}
+	r.sit.granted = st != nil && st.Operation == "SELECT" // what releases a lock says so
 	status := protocol.StatusAutocommit
 	if r.manual {
 		status = 0

@@ -25,7 +25,8 @@ type situation struct {
 
 	serializable bool // transactions are
 	bonds        bonds
-	locks        int // by GET_LOCK
+	locks        int  // by GET_LOCK
+	granted      bool // the reply to what calls lock functions was one row of one column, and that was 1
 	handlers     int
 	variables    variables
 	temporary    temporaryTables
@@ -212,7 +213,7 @@ func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decis
 	if !executes(c) {
 		st = nil
 	}
-	if st != nil {
+	if st != nil && !failed {
 		sit.consume(st, d)
 	}
 	switch {
@@ -343,6 +344,14 @@ func unlockBonds(canonical string) bonds {
 	return boundBackup
 }
 
+// oneCall reports whether a statement is a SELECT that calls one function, once.
+func oneCall(canonical string) bool {
+	const verb = "SELECT "
+	name, arguments, _ := strings.Cut(canonical, "(")
+	return strings.HasPrefix(name, verb) && !strings.ContainsAny(name[len(verb):], " ,") && !strings.ContainsAny(arguments, "(") &&
+		!strings.Contains(arguments, " FROM ")
+}
+
 func (sit *situation) learnHandlers(canonical string) {
 	switch {
 	case strings.Contains(canonical, " OPEN"):
@@ -360,16 +369,16 @@ func (sit *situation) learnHandlers(canonical string) {
 const endlessLocks = 1 << 30
 
 // learnLocks counts locks by name. One that was not got is counted too: who tries and fails stays with the primary until
-// it has released as many, or all.
+// it has released as many, or all. One is taken for released only where the server says so.
 func (sit *situation) learnLocks(canonical string) {
 	switch {
 	case containsFold(canonical, "release_all_locks"):
 		sit.locks = 0
 	case containsFold(canonical, "get_lock"):
-		if sit.locks++; strings.Contains(canonical, " FROM ") {
-			sit.locks = endlessLocks // one for each row
+		if sit.locks++; !oneCall(canonical) {
+			sit.locks = endlessLocks
 		}
-	case containsFold(canonical, "release_lock") && sit.locks > 0 && sit.locks < endlessLocks:
+	case containsFold(canonical, "release_lock") && sit.granted && oneCall(canonical) && sit.locks > 0 && sit.locks < endlessLocks:
 		sit.locks--
 	}
 	sit.bonds &^= boundLocks

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // A session is one client's, over all servers of the router.
@@ -220,6 +221,7 @@ func (x *session) runAt(m *member, j *job) error {
 		!mayBegin(j.st) { // what consists of several statements may have carried out the first ones
 		r.hold |= heldReadOnly // a new primary will take it
 	}
+	r.look = j.st != nil && j.st.Effects&sqlscan.LockFunction != 0
 	x.replay.before(x, j, r)
 	x.sit.before(j.c, j.st, j.d)
 	err = x.timed(m, r, c, id)
@@ -259,8 +261,13 @@ func (x *session) served(m *member, j *job) error {
 		x.noteStatement(m, j)
 		return nil
 	}
-	x.last = m
+	x.last, x.sit.granted = m, r.granted
 	x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
+	if r.failed && j.d.target == toPrimary && executes(c) && mayBegin(j.st) {
+		if err := x.askStatus(m); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !x.sit.inTransaction():
 		x.trx = nil
@@ -277,6 +284,11 @@ func (x *session) served(m *member, j *job) error {
 	if r.failed {
 		return nil
 	}
+	if x.wroteUntold(m, j) {
+		if err := x.askWritten(m); err != nil {
+			return err
+		}
+	}
 	if j.d.target == toAll && kept(j.c, j.st) {
 		x.keep(m, j)
 	}
@@ -285,6 +297,25 @@ func (x *session) served(m *member, j *job) error {
 		x.review(false)
 	}
 	return nil
+}
+
+// askStatus asks the server whether a transaction is open, after an error, which does not tell.
+func (x *session) askStatus(m *member) error {
+	answered, err := x.inquire(m, pipeline.NewCommand(protocol.ComPing, nil, x.s.Capabilities()))
+	if answered {
+		x.sit.note(m.link.Status())
+	}
+	return err
+}
+
+// inquire has a server answer a command of the router's own, between two of the client's. Where it does not, that matters
+// when the server is next needed, if at all.
+func (x *session) inquire(m *member, c *pipeline.Command) (answered bool, err error) {
+	err = m.ask(c)
+	if err == nil || refusedBy(err) != nil || x.survives(m, err) {
+		return err == nil, nil
+	}
+	return false, err
 }
 
 // keep remembers a session command that m has carried out, for the other servers.
