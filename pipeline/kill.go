@@ -102,14 +102,19 @@ func (s *Session) asVictim(k killing, killer string) *victim {
 		return nil
 	}
 	v := &victim{s: s, user: s.user, serial: s.killable.serial, expendable: len(s.links) == 0}
+	var open []*Link
 	for _, l := range s.links {
 		v.expendable = v.expendable || l.config.Lost != nil
+		if !l.IsOpen() { // it has been severed
+			continue
+		}
+		open = append(open, l)
 		if l.config.Lost == nil || k.whole() || !l.reader.Done() { // idle ones have no statement to be killed
 			v.asked = append(v.asked, l)
 		}
 	}
 	if len(v.asked) == 0 && v.user != killer { // servers know who may kill whom, and find nothing to be killed
-		v.asked = append(v.asked, s.links...)
+		v.asked = open
 	}
 	return v
 }
