@@ -22,7 +22,7 @@ func (h hint) over(d decision, st *pipeline.Statement, effects sqlscan.Effects, 
 	if h.target == toPrimary {
 		over.marks = d.marks
 	} else {
-		over.marks = variableMarks(effects, marksVariablesLast)
+		over.marks = variableMarks(st, effects, marksVariablesLast)
 	}
 	return over
 }

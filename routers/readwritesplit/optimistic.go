@@ -34,7 +34,7 @@ func (p *policy) mayBegin(sit *situation) bool {
 func (p *policy) onward(c *pipeline.Command, st *pipeline.Statement, effects sqlscan.Effects, sit *situation) decision {
 	there := decision{target: toLast, why: whyOptimistic}
 	if st.Statements > 1 {
-		return decision{why: classWhy[sqlscan.Many]}
+		return decision{why: classWhy[sqlscan.Many], marks: variableMarks(st, effects, marksVariables)}
 	}
 	switch st.Class {
 	case sqlscan.Read, sqlscan.Show:
@@ -55,7 +55,7 @@ func (p *policy) onward(c *pipeline.Command, st *pipeline.Statement, effects sql
 		return d
 	}
 	return decision{
-		why: classWhy[st.Class], marks: variableMarks(effects, marksVariables),
+		why: classWhy[st.Class], marks: variableMarks(st, effects, marksVariables),
 		commit: effects&(sqlscan.ImplicitCommit|sqlscan.Uncertain) == sqlscan.ImplicitCommit,
 	}
 }
@@ -72,7 +72,7 @@ func (p *policy) onlyRead(st *pipeline.Statement, effects sqlscan.Effects, sit *
 	case to.target == toReplica && effects&sqlscan.Volatile == 0 && !readsClock(st.Canonical):
 		return otherwise
 	}
-	return decision{why: "it would not read the same again", marks: variableMarks(effects, marksVariables)}
+	return decision{why: "it would not read the same again", marks: variableMarks(st, effects, marksVariables)}
 }
 
 // readsClock reports whether a statement may ask for the time, which is another one when it is run again.

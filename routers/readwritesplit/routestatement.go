@@ -63,7 +63,7 @@ func (p *policy) statement(c *pipeline.Command, st *pipeline.Statement, h hint, 
 // together is where a statement goes while no transaction is open elsewhere than on the primary.
 func (p *policy) together(c *pipeline.Command, st *pipeline.Statement, effects sqlscan.Effects, sit *situation) decision {
 	if st.Statements > 1 {
-		return decision{why: classWhy[sqlscan.Many]}
+		return decision{why: classWhy[sqlscan.Many], marks: variableMarks(st, effects, marksVariables)}
 	}
 	switch st.Class {
 	case sqlscan.Read, sqlscan.Show:
@@ -73,7 +73,7 @@ func (p *policy) together(c *pipeline.Command, st *pipeline.Statement, effects s
 					target: toReplica, why: "it begins a transaction, which only reads so far", marks: marksOptimistic,
 				})
 			}
-			return decision{why: why, marks: variableMarks(effects, marksVariables)}
+			return decision{why: why, marks: variableMarks(st, effects, marksVariables)}
 		}
 		if st.Class == sqlscan.Show {
 			return p.show(st, effects, sit)
@@ -84,13 +84,21 @@ func (p *policy) together(c *pipeline.Command, st *pipeline.Statement, effects s
 	case sqlscan.Begin:
 		return p.begin(effects, sit)
 	default:
-		return decision{why: classWhy[st.Class], marks: variableMarks(effects, marksVariables)}
+		return decision{why: classWhy[st.Class], marks: variableMarks(st, effects, marksVariables)}
 	}
 }
 
-// variableMarks are marks where there are effects that set user variables.
-func variableMarks(effects sqlscan.Effects, m marks) marks {
-	if effects&(sqlscan.SetsVariable|sqlscan.IntoVariable) != 0 {
+// variableMarks are marks where a statement sets user variables. What is named in a CALL may be a parameter that the
+// procedure sets; so may what an EXECUTE uses, and who knows what a compound statement does with it.
+func variableMarks(st *pipeline.Statement, effects sqlscan.Effects, m marks) marks {
+	switch {
+	case effects&(sqlscan.SetsVariable|sqlscan.IntoVariable) != 0:
+		return m
+	case effects&sqlscan.UserVariable == 0:
+		return 0
+	}
+	switch st.Class {
+	case sqlscan.Call, sqlscan.Execute, sqlscan.Compound, sqlscan.Many:
 		return m
 	}
 	return 0
@@ -126,11 +134,11 @@ func (p *policy) read(st *pipeline.Statement, effects sqlscan.Effects, sit *situ
 	if effects&sqlscan.FoundRows != 0 && effects&^(harmless|sqlscan.SetsVariable) == 0 &&
 		!strings.Contains(st.Canonical, "SQL_CALC_FOUND_ROWS") {
 		return decision{
-			target: toLast, why: "it asks about the statement before", marks: variableMarks(effects, marksVariablesLast),
+			target: toLast, why: "it asks about the statement before", marks: variableMarks(st, effects, marksVariablesLast),
 		}
 	}
 	if why := effectWhy(effects); why != "" {
-		return decision{why: why, marks: variableMarks(effects, marksVariables)}
+		return decision{why: why, marks: variableMarks(st, effects, marksVariables)}
 	}
 	if effects&sqlscan.UserVariable != 0 {
 		switch {

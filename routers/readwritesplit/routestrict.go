@@ -54,7 +54,7 @@ func begins(canonical string, words []string) bool {
 // All that belongs to it goes there: what it must not do, the server refuses. What has to go to the primary all the same
 // ends it, or later reads there would go on seeing what it saw.
 func (p *policy) apart(c *pipeline.Command, st *pipeline.Statement, effects sqlscan.Effects, sit *situation) decision {
-	there := decision{target: toLast, why: whyReadOnly, marks: variableMarks(effects, marksVariablesLast)}
+	there := decision{target: toLast, why: whyReadOnly, marks: variableMarks(st, effects, marksVariablesLast)}
 	if st.Statements > 1 {
 		if begins(st.Canonical, endWords[:]) {
 			return decision{why: "it may end the transaction, and go on"}
