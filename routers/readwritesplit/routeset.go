@@ -117,6 +117,32 @@ func nextTransaction(st *pipeline.Statement) bool {
 	return false
 }
 
+// noteAutoNull keeps up with whether WHERE id IS NULL means the row that was inserted last, as old ODBC drivers have it: the
+// primary alone knows that one. What cannot be made out may mean that.
+// https://dev.mysql.com/doc/refman/8.4/en/server-system-variables.html#sysvar_sql_auto_is_null
+func (sit *situation) noteAutoNull(c *pipeline.Command, st *pipeline.Statement) {
+	if !containsFold(st.Canonical, "sql_auto_is_null") {
+		return
+	}
+	text, ok := c.Text()
+	all, known := sqlscan.Assignments(text, sit.reads())
+	if !ok || !known {
+		sit.autoNull = true
+		return
+	}
+	for _, a := range all {
+		if a.Name != "sql_auto_is_null" || a.Scope != "session" {
+			continue
+		}
+		switch strings.ToUpper(a.Value) {
+		case "0", "OFF", "FALSE":
+			sit.autoNull = false
+		default:
+			sit.autoNull = true
+		}
+	}
+}
+
 // noteIsolation keeps up with whether transactions are serializable. What cannot be made out may be.
 func (sit *situation) noteIsolation(c *pipeline.Command, st *pipeline.Statement) {
 	if !containsFold(st.Canonical, "isolation") {

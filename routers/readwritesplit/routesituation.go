@@ -24,6 +24,7 @@ type situation struct {
 	next       bool // SET TRANSACTION waits for the next one, on the primary
 
 	serializable bool // transactions are
+	autoNull     bool // WHERE id IS NULL means the row that was inserted last
 	bonds        bonds
 	locks        int  // by GET_LOCK
 	granted      bool // the reply to what calls lock functions was one row of one column, and that was 1
@@ -119,6 +120,8 @@ func (sit *situation) stayWhy() string {
 		return "SET TRANSACTION for the next one was sent there"
 	case sit.serializable:
 		return "transactions are serializable"
+	case sit.autoNull:
+		return "sql_auto_is_null is on: the row that was inserted last is known there"
 	}
 	return ""
 }
@@ -283,6 +286,7 @@ func (sit *situation) learn(c *pipeline.Command, st *pipeline.Statement, effects
 	case sqlscan.Set:
 		if effects&sqlscan.Global == 0 && d.marks&marksNext == 0 {
 			sit.noteIsolation(c, st)
+			sit.noteAutoNull(c, st)
 		}
 	case sqlscan.Use:
 		sit.temporary.forgetNames()
