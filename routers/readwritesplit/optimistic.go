@@ -30,7 +30,8 @@ func (p *policy) mayBegin(sit *situation) bool {
 }
 
 // onward is where a statement goes while an optimistic transaction is open on a replica: what goes to the primary has the
-// transaction moved there, or committed first where it would end it anyway.
+// transaction moved there. So does what ends it, as a rule: whether it does the primary knows. A CREATE TABLE that is
+// misspelt does not, nor does an UNLOCK TABLES that unlocks nothing.
 func (p *policy) onward(c *pipeline.Command, st *pipeline.Statement, effects sqlscan.Effects, sit *situation) decision {
 	there := decision{target: toLast, why: whyOptimistic}
 	if st.Statements > 1 {
@@ -50,14 +51,22 @@ func (p *policy) onward(c *pipeline.Command, st *pipeline.Statement, effects sql
 			return d
 		}
 	case sqlscan.Begin:
-		d := p.begin(effects, sit)
-		d.commit = true
-		return d
+		if plainBegin(st, effects) {
+			d := p.begin(effects, sit)
+			d.commit = true
+			return d
+		}
 	}
-	return decision{
-		why: classWhy[st.Class], marks: variableMarks(st, effects, marksVariables),
-		commit: effects&(sqlscan.ImplicitCommit|sqlscan.Uncertain) == sqlscan.ImplicitCommit,
+	return decision{why: classWhy[st.Class], marks: variableMarks(st, effects, marksVariables)}
+}
+
+// plainBegin reports whether a statement that begins a transaction cannot be misspelt, and so ends one that is open.
+func plainBegin(st *pipeline.Statement, effects sqlscan.Effects) bool {
+	switch st.Canonical {
+	case "BEGIN", "BEGIN WORK", "START TRANSACTION", "START TRANSACTION READ ONLY", "START TRANSACTION READ WRITE":
+		return effects&sqlscan.Uncertain == 0
 	}
+	return false
 }
 
 // onlyRead is otherwise, for a read that reads what any server has, and has again later. Others go to the primary.

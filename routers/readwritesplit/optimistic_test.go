@@ -92,14 +92,42 @@ func TestOptimisticNot(t *testing.T) {
 
 // TestOptimisticEnd: a statement that ends a transaction has it committed where it is.
 func TestOptimisticEnd(t *testing.T) {
+	for _, statement := range []string{"CREATE TABLE x (a INT)", "TRUNCATE t", "LOCK TABLES t READ", "FLUSH TABLES", "GRANT ALL ON *.* TO u"} {
+		k, c := optimists(t)
+		k.db1.on(statement, pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit}))
+		c.Run(t, do("BEGIN"), read("SELECT 1"), do(statement))
+		k.db2.expect("BEGIN", "SELECT 1", ended("ROLLBACK"))
+		k.db1.expect("BEGIN", "SELECT 1", statement)
+	}
 	k, c := optimists(t)
-	c.Run(t, do("BEGIN"), read("SELECT 1"), do("CREATE TABLE x (a INT)"))
-	k.db2.expect("BEGIN", "SELECT 1", ended("COMMIT"))
-	k.db1.expect("CREATE TABLE x (a INT)")
 	c.Run(t, do("BEGIN"), read("SELECT 2"), do("BEGIN"), read("SELECT 3"), do("INSERT 4", "COMMIT"))
-	k.db3.expect("BEGIN", "SELECT 2", ended("COMMIT"))
-	k.db2.expect("BEGIN", "SELECT 3", ended("ROLLBACK"))
+	k.db2.expect("BEGIN", "SELECT 2", ended("COMMIT"))
+	k.db3.expect("BEGIN", "SELECT 3", ended("ROLLBACK"))
 	k.db1.expect("BEGIN", "SELECT 3", "INSERT 4", "COMMIT")
+}
+
+// TestOptimisticNoEnd: what does not end the transaction, though statements like it do, leaves it open at the primary.
+func TestOptimisticNoEnd(t *testing.T) {
+	misspelt := pt.ReplyError(1064, "42000", "You have an error in your SQL syntax")
+	for _, statement := range []string{
+		"UNLOCK TABLES", "CREATE TABLE op (", "LOCK TABLES", "FLUSH", "GRANT", "TRUNCATE", "START TRANSACTION garbage",
+	} {
+		k, c := optimists(t)
+		if statement != "UNLOCK TABLES" {
+			k.db1.on(statement, misspelt)
+		} else {
+			k.db1.on(statement, pt.ReplyOK(protocol.OK{Status: inTransaction}))
+		}
+		c.Run(t, do("BEGIN"), read("SELECT 1"), pt.Query(statement))
+		if statement != "UNLOCK TABLES" {
+			c.Run(t, pt.ExpectError(1064))
+		} else {
+			c.Run(t, pt.ExpectOK())
+		}
+		c.Run(t, read("SELECT 2"), do("INSERT 3", "ROLLBACK"))
+		k.db2.expect("BEGIN", "SELECT 1", ended("ROLLBACK"))
+		k.db1.expect("BEGIN", "SELECT 1", statement, "SELECT 2", "INSERT 3", "ROLLBACK")
+	}
 }
 
 // TestOptimisticMismatch: what the primary reads otherwise has the client begin again, and at the primary.

@@ -110,7 +110,7 @@ func (p *replay) after(x *session, j *job) {
 	}
 	if mayEnd(j) { // what was before it may be committed: it is not run again
 		p.forget(&x.history)
-		if j.st == nil || j.st.Class != sqlscan.Begin {
+		if j.st == nil || j.st.Class != sqlscan.Begin || x.passage.failed {
 			p.spoil("one of its statements may have ended the one before")
 			return
 		}

@@ -255,3 +255,21 @@ func TestReplayOnDeadlock(t *testing.T) {
 		k.db1.expect("INSERT 2", "BEGIN", "INSERT 1", "INSERT 2", "COMMIT")
 	}
 }
+
+// TestReplayFailedBegin: what follows a BEGIN that failed is not run again as if that had begun a transaction.
+func TestReplayFailedBegin(t *testing.T) {
+	k := newCluster(t, replaying)
+	c := k.Session()
+	misspelt := pt.ReplyError(1064, "42000", "You have an error in your SQL syntax")
+	for _, f := range k.fakes {
+		f.on("START TRANSACTION garbage", misspelt)
+	}
+	c.Run(t, do("BEGIN", "INSERT 1"), pt.Query("START TRANSACTION garbage"), pt.ExpectError(1064), do("INSERT 2"))
+	k.db1.die()
+	k.in(down, primary, replica)
+	k.forget()
+	c.Run(t, pt.Query("INSERT 3"), deadlock())
+	if n := k.db2.times("INSERT 2"); n != 0 {
+		t.Error("a write was run again outside of its transaction")
+	}
+}

@@ -19,6 +19,7 @@ var classWhy = [sqlscan.NumClasses]string{
 	sqlscan.Schema:    "it changes schemas or accounts",
 	sqlscan.Commit:    "it ends a transaction",
 	sqlscan.Rollback:  "it ends a transaction",
+	sqlscan.Begin:     "it begins a transaction",
 	sqlscan.Savepoint: "it belongs to a transaction",
 	sqlscan.XA:        "it belongs to a distributed transaction",
 	sqlscan.Execute:   "nothing is known of what it executes",
