@@ -19,6 +19,7 @@ const (
 	ErUnknown                 uint16 = 1105 // HY000
 	ErNetPacketsOutOfOrder    uint16 = 1156 // 08S01
 	ErLockDeadlock            uint16 = 1213 // 40001
+	ErNotSupportedYet         uint16 = 1235 // 42000
 	ErUnknownStmtHandler      uint16 = 1243 // HY000
 	ErOptionPreventsStatement uint16 = 1290 // HY000
 	ErQueryInterrupted        uint16 = 1317 // 70100

@@ -17,12 +17,9 @@ const whyOptimistic = "a transaction is open there, which only reads so far"
 // movable reports whether an optimistic transaction is open on a replica.
 func (sit *situation) movable() bool { return sit.apart() && sit.optimistic }
 
-// settle has an optimistic transaction be an ordinary one: it is open at the primary.
-func (sit *situation) settle() {
-	if sit.optimistic {
-		sit.optimistic, sit.elsewhere, sit.lastBeside = false, false, false
-	}
-}
+// settle has a transaction that could have been elsewhere, an optimistic or a read-only one, be an ordinary one: it is open at
+// the primary.
+func (sit *situation) settle() { sit.optimistic, sit.elsewhere, sit.lastBeside = false, false, false }
 
 // mayBegin reports whether a transaction may begin optimistically.
 func (p *policy) mayBegin(sit *situation) bool {

@@ -54,11 +54,13 @@ func (j *job) depends(m *member) bool {
 // pick says which server is to serve a command.
 func (x *session) pick(j *job) (*member, error) {
 	switch {
-	case j.only != nil && x.trx != nil && j.only != x.trx && j.c.Com() != protocol.ComStmtFetch:
+	case j.only != nil && x.trx != nil && j.only != x.trx && j.c.Com() != protocol.ComStmtFetch && !j.d.beside:
 		return nil, x.scattered(j)
+	case j.d.target == toNone:
+		return nil, j.torn()
 	case j.only != nil:
 		return j.only, nil
-	case x.trx != nil:
+	case x.trx != nil && !j.d.beside:
 		return x.trx, nil
 	}
 	switch j.d.target {
@@ -223,7 +225,7 @@ func (x *session) serves(j *job) bool {
 
 // refuse answers a command that no server takes.
 func (x *session) refuse(j *job, reason error) error {
-	if x.r.config.OnPrimaryLoss == "read_only" && errors.Is(reason, errNoPrimary) && x.trx == nil && j.w != nil {
+	if x.r.config.OnPrimaryLoss == "read_only" && errors.Is(reason, errNoPrimary) && (x.trx == nil || j.d.beside) && j.w != nil {
 		return j.answer(&protocol.SQLError{
 			Code: protocol.ErOptionPreventsStatement, State: "HY000",
 			Message: "The MySQL server is running with the --read-only option so it cannot execute this statement: no primary is known",

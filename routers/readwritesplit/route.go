@@ -34,6 +34,9 @@ type decision struct {
 	// commit is set where a read-only transaction is open elsewhere, which the statement ends: it is to be committed
 	// where it is, before the statement goes to its target.
 	commit bool
+	// beside is set where a read-only transaction is open elsewhere, which the statement has no part in: it goes to the
+	// primary, and the transaction stays open where it is.
+	beside bool
 	// move is set where an optimistic transaction is open elsewhere: it is to go on at the primary first.
 	move  bool
 	marks marks
@@ -110,7 +113,7 @@ func executes(c *pipeline.Command) bool {
 
 // prepareFirst is where a statement is prepared first that, executed, would be decided so.
 func prepareFirst(d decision, sit *situation) decision {
-	d.marks, d.commit, d.move = 0, false, false
+	d.marks, d.commit, d.move, d.beside = 0, false, false, false
 	switch {
 	case sit.apart():
 		d.target = toLast // nothing else is to be sent elsewhere meanwhile

@@ -84,9 +84,11 @@ func readRow(n int, line string) routeRow {
 	r.want, line, _ = strings.Cut(line, " ")
 	r.want, r.fail = strings.CutSuffix(r.want, "!")
 	line = strings.TrimLeft(line, " ")
-	if rest, ok := strings.CutPrefix(line, "commit  "); ok {
-		r.want += " commit"
-		line = rest
+	for _, word := range []string{"commit", "beside"} {
+		if rest, ok := strings.CutPrefix(line, word+"  "); ok {
+			r.want += " " + word
+			line = rest
+		}
 	}
 	r.text = strings.ReplaceAll(line, `\n`, "\n")
 	return r
@@ -154,7 +156,7 @@ func (r *routed) run(c *pipeline.Command, st *pipeline.Statement, d decision, fa
 	if r.manual {
 		status = 0
 	}
-	if d.target != toAll { // else the answer is another server's
+	if d.target != toAll && !d.beside { // else the answer is another server's
 		if r.open {
 			status |= protocol.StatusInTrans
 		}
@@ -193,10 +195,15 @@ func (d decision) String() string {
 		s = "last"
 	case toServer:
 		s = "server:" + d.server
-	case toPrimary, toReplica, toNone:
+	case toNone:
+		s = "none"
+	case toPrimary, toReplica:
 	}
 	if d.commit {
 		s += " commit"
+	}
+	if d.beside {
+		s += " beside"
 	}
 	return s
 }

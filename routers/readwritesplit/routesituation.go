@@ -167,6 +167,9 @@ func (sit *situation) before(c *pipeline.Command, _ *pipeline.Statement, d decis
 		return
 	}
 	sit.noted.apply(sit)
+	if d.beside {
+		return
+	}
 	switch d.target {
 	case toPrimary:
 		sit.lastBeside = false
@@ -215,6 +218,13 @@ func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decis
 	}
 	if !executes(c) {
 		st = nil
+	}
+	if d.beside { // its server has no part in the transaction
+		if st != nil && !failed {
+			st, effects, _ := sit.executed(st)
+			sit.learnBonds(st, effects)
+		}
+		return
 	}
 	if st != nil && !failed {
 		sit.consume(st, d)

@@ -50,7 +50,7 @@ func (p *policy) statement(c *pipeline.Command, st *pipeline.Statement, h hint, 
 	default:
 		d = p.together(c, st, effects, sit)
 	}
-	if d.target == toPrimary {
+	if d.target == toPrimary && !d.beside {
 		d.marks |= p.strict(st)
 		d.move = sit.movable() && !d.commit
 		d.commit = d.commit || sit.apart() && !sit.optimistic

@@ -51,14 +51,19 @@ func begins(canonical string, words []string) bool {
 }
 
 // apart is where a statement goes while a transaction is open elsewhere than on the primary, a read-only one as a rule.
-// All that belongs to it goes there: what it must not do, the server refuses. What has to go to the primary all the same
-// ends it, or later reads there would go on seeing what it saw.
+// All that belongs to it goes there: what it must not do, the server refuses. It does not refuse DDL, which ends the
+// transaction. That, and what else has to go to the primary, has the transaction committed first, or later reads there would
+// go on seeing what it saw.
 func (p *policy) apart(c *pipeline.Command, st *pipeline.Statement, effects sqlscan.Effects, sit *situation) decision {
 	there := decision{target: toLast, why: whyReadOnly, marks: variableMarks(st, effects, marksVariablesLast)}
-	if st.Statements > 1 {
-		if begins(st.Canonical, endWords[:]) {
-			return decision{why: "it may end the transaction, and go on"}
-		}
+	switch {
+	case st.Statements > 1 && (effects&sqlscan.ImplicitCommit != 0 || begins(st.Canonical, endWords[:])):
+		return decision{why: "it may end the transaction, and go on"}
+	case st.Statements == 1 && endsApart(st, effects):
+		return decision{why: classWhy[st.Class]}
+	case st.Class != sqlscan.Write && asksPrimary(st.Canonical, effects): // writes are refused
+		return beside(st, effects, sit)
+	case st.Statements > 1:
 		return there
 	}
 	switch st.Class {
@@ -72,12 +77,19 @@ func (p *policy) apart(c *pipeline.Command, st *pipeline.Statement, effects sqls
 			return there
 		}
 		return d
-	case sqlscan.Begin:
-		if effects&sqlscan.ReadOnly == 0 {
-			return decision{why: "it begins a transaction"}
-		}
-	case sqlscan.Lock, sqlscan.Admin:
-		return decision{why: classWhy[st.Class]}
 	}
 	return there
+}
+
+// endsApart reports whether a statement ends a read-only transaction and then does what is the primary's.
+func endsApart(st *pipeline.Statement, effects sqlscan.Effects) bool {
+	switch st.Class {
+	case sqlscan.Schema:
+		return effects&sqlscan.ImplicitCommit != 0 // what makes temporary tables does not: it is refused
+	case sqlscan.Begin:
+		return effects&sqlscan.ReadOnly == 0
+	case sqlscan.Lock, sqlscan.Admin:
+		return true
+	}
+	return false
 }

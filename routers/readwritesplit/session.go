@@ -222,7 +222,9 @@ func (x *session) runAt(m *member, j *job) error {
 		r.hold |= heldReadOnly // a new primary will take it
 	}
 	r.look = j.st != nil && j.st.Effects&sqlscan.LockFunction != 0
-	x.replay.before(x, j, r)
+	if !j.d.beside {
+		x.replay.before(x, j, r)
+	}
 	x.sit.before(j.c, j.st, j.d)
 	err = x.timed(m, r, c, id)
 	lost, isLost := errors.AsType[*pipeline.LostError](err)
@@ -257,7 +259,14 @@ func (x *session) timed(m *member, r *passage, c *pipeline.Command, id uint32) e
 // served keeps up with what a command has changed.
 func (x *session) served(m *member, j *job) error {
 	r, c := &x.passage, j.c
-	if x.trx != nil && m != x.trx { // rows of a cursor that was opened before the transaction: nothing has changed there
+	if x.trx != nil && m != x.trx { // beside the transaction, or rows of a cursor that was opened before it: nothing changes there
+		if j.d.beside {
+			x.sit.granted = r.granted
+			x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
+			if r.lastInsertID != 0 {
+				x.insertID = r.lastInsertID
+			}
+		}
 		x.noteStatement(m, j)
 		return nil
 	}
