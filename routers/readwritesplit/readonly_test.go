@@ -83,6 +83,16 @@ func TestReadOnlyBesideRefused(t *testing.T) {
 		ask("SELECT 2", "db2"), do("COMMIT"))
 }
 
+// TestReadOnlyWrite: that the replica refuses a write is no reason to run the transaction again.
+func TestReadOnlyWrite(t *testing.T) {
+	k := newCluster(t, replaying)
+	c := k.Session()
+	k.db2.on("INSERT 2", pt.ReplyError(protocol.ErOptionPreventsStatement, "HY000", "The server is running with --read-only"))
+	c.Run(t, do(beginReading), ask("SELECT 1", "db2"), pt.Query("INSERT 2"), pt.ExpectError(protocol.ErOptionPreventsStatement),
+		ask("SELECT 3", "db2"), do("COMMIT"))
+	k.db1.expect()
+}
+
 // TestReadOnlyAtPrimary: where there is no replica, nothing is apart.
 func TestReadOnlyAtPrimary(t *testing.T) {
 	k := newCluster(t, nil)

@@ -63,6 +63,9 @@ func (p *replay) before(x *session, j *job, r *passage) {
 	case j.st != nil && j.st.Class == sqlscan.Commit: // refused, it has rolled back
 		r.hold |= heldReadOnly
 	}
+	if x.sit.apart() && !x.sit.optimistic { // a replica refuses what writes: that is the answer, within a read-only transaction
+		r.hold &^= heldReadOnly
+	}
 }
 
 // hold are the errors in a transaction that are a reason to run it again.
