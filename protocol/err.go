@@ -18,6 +18,7 @@ const (
 	ErKillDenied              uint16 = 1095 // HY000
 	ErUnknown                 uint16 = 1105 // HY000
 	ErNetPacketsOutOfOrder    uint16 = 1156 // 08S01
+	ErLockWaitTimeout         uint16 = 1205 // HY000
 	ErLockDeadlock            uint16 = 1213 // 40001
 	ErNotSupportedYet         uint16 = 1235 // 42000
 	ErUnknownStmtHandler      uint16 = 1243 // HY000

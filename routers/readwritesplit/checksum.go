@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 
-	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
 	"github.com/weirproxy/weir/protocol/sqlscan"
 )
@@ -24,9 +23,9 @@ func (s *checksum) reset(blind bool) {
 	s.blind = blind
 }
 
-// blindTo reports whether the settings have the replies to a statement left out: their rows are insert ids.
-func (s *checksum) blindTo(st *pipeline.Statement) bool {
-	return s.noInsertID && st != nil && st.Effects&sqlscan.LastInsertID != 0
+// blindTo reports whether the settings have the replies to a statement with these effects left out: their rows are insert ids.
+func (s *checksum) blindTo(effects sqlscan.Effects) bool {
+	return s.noInsertID && effects&sqlscan.LastInsertID != 0
 }
 
 func (s *checksum) sum() uint64 { return s.hash.Sum64() }

@@ -58,9 +58,6 @@ func (x *session) primers() (texts []string) {
 	if x.r.tracks() {
 		texts = append(texts, trackText(x.s.Mode()&sqlscan.MariaDB != 0))
 	}
-	if x.insertID != 0 {
-		texts = append(texts, fmt.Sprintf("SET LAST_INSERT_ID = %d", x.insertID))
-	}
 	return texts
 }
 
@@ -151,7 +148,7 @@ func (x *session) takeOver(m *member) error {
 			}
 		}
 	}
-	m.ready = m.ready && (before == nil || x.insertID == 0) // LAST_INSERT_ID() is what it was
+	m.ready = m.ready && (before == nil || x.insert == insertID{}) // LAST_INSERT_ID() is what it was
 	x.primary = m
 	return nil
 }

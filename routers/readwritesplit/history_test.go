@@ -160,17 +160,3 @@ func TestSessionCommandRetried(t *testing.T) {
 		k.Session().Run(t, do("SET @a = 1"), ask("SELECT 1", "db3"))
 	})
 }
-
-// TestLastInsertID: a connection that is made anew knows the session's.
-func TestLastInsertID(t *testing.T) {
-	k := newCluster(t, nil)
-	k.db1.on("INSERT 1", pt.ReplyOK(protocol.OK{AffectedRows: 1, LastInsertID: 42, Status: protocol.StatusAutocommit}))
-	c := k.Session()
-	c.Run(t, do("INSERT 1"))
-	k.db1.die()
-	k.db1.rise()
-	k.AwaitLog("lost while idle")
-	k.forget()
-	c.Run(t, ask("SELECT LAST_INSERT_ID()", "db1"))
-	k.db1.expect("SET LAST_INSERT_ID = 42", "SELECT LAST_INSERT_ID()")
-}

@@ -14,10 +14,11 @@ type member struct {
 	index int
 	link  *pipeline.Link // nil or closed: not connected
 
-	ready  bool   // it has been told what the router wants of it
-	synced uint64 // it has run the entries of the history before this number
-	at     map[uint32]*there
-	recent *there // asked for last
+	ready    bool   // it has been told what the router wants of it
+	insertID uint64 // LAST_INSERT_ID(), as the router has told it, or untold
+	synced   uint64 // it has run the entries of the history before this number
+	at       map[uint32]*there
+	recent   *there // asked for last
 	// unfit says that it answered a session command otherwise than the others did: it is not used by this session.
 	unfit bool
 }
@@ -45,7 +46,7 @@ func (m *member) connect() error {
 	if m.link != nil {
 		m.link.Close() // it may have been severed
 	}
-	m.ready, m.synced, m.at, m.recent = false, 0, nil, nil
+	m.ready, m.synced, m.at, m.recent, m.insertID = false, 0, nil, nil, 0
 	if m.x.causal != nil {
 		m.x.causal.reconnected(m.index)
 	}
@@ -118,6 +119,9 @@ func (m *member) prime() error {
 		if err := m.ask(pipeline.NewQuery(text, m.x.s.Capabilities())); err != nil {
 			return m.drop(err)
 		}
+	}
+	if err := m.primeInsertID(); err != nil {
+		return m.drop(err)
 	}
 	m.ready = true
 	return nil

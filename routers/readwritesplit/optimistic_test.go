@@ -143,6 +143,24 @@ func TestOptimisticMismatch(t *testing.T) {
 	}
 }
 
+// TestOptimisticMismatchCursor: a connection that has a cursor of before the transaction is not given up for another attempt.
+func TestOptimisticMismatchCursor(t *testing.T) {
+	for _, cursor := range []bool{true, false} {
+		k := newCluster(t, func(c *readwritesplit.Config) {
+			c.OptimisticTransactions, c.TransactionReplayOnMismatch, c.TransactionReplayAttempts = true, true, 2
+		})
+		c := k.Session()
+		if c.Run(t, prepare("SELECT 0 FOR UPDATE", 1)); cursor {
+			c.Run(t, pt.Send(protocol.ComStmtExecute, string(execution(1, 1, nil))), pt.ExpectRows())
+		}
+		k.forget()
+		c.Run(t, do("BEGIN"), ask("SELECT 1", "db2"), pt.Query("INSERT 2"), deadlock())
+		if n, want := k.db1.times("SELECT 1"), map[bool]int{true: 1, false: 3}[cursor]; n != want {
+			t.Errorf("it was run %d times at the primary, want %d", n, want)
+		}
+	}
+}
+
 // TestOptimisticLoss: a replica that is lost is no matter, and of what only reads, even a COMMIT is run again.
 func TestOptimisticLoss(t *testing.T) {
 	for _, statement := range []string{"COMMIT", "SELECT 2", "SET @x = 1"} {

@@ -21,8 +21,8 @@ type replay struct {
 	spoilt   string // why the open transaction cannot be run again
 	attempts int    // that the open transaction has had, and how long they took
 	took     time.Duration
-	chosen   bool   // SET TRANSACTION has said how it is to be
-	insertID uint64 // what LAST_INSERT_ID() was when it began
+	chosen   bool     // SET TRANSACTION has said how it is to be
+	insert   insertID // what was known of LAST_INSERT_ID() when it began
 	sum      checksum
 	untold   *protocol.SQLError // for a client that could not be told yet that its transaction is over
 }
@@ -33,7 +33,9 @@ type logged struct {
 	stmt    *pipeline.PreparedStatement
 	types   []byte // of its parameters, which another execution may have bound otherwise since
 	sum     uint64
-	blind   bool   // the sum means nothing
+	blind   bool // the sum means nothing
+	asks    asks
+	numbers bool   // it may change LAST_INSERT_ID()
 	next    uint64 // the session's history went as far as before this number
 }
 
@@ -49,18 +51,19 @@ func (p *replay) before(x *session, j *job, r *passage) {
 	if !p.on {
 		return
 	}
-	p.sum.reset(p.sum.blindTo(j.st))
+	st, effects := x.inner(j)
+	p.sum.reset(p.sum.blindTo(effects))
 	r.sum = &p.sum
 	if x.trx == nil {
-		p.chosen, p.insertID = x.sit.next, x.insertID
+		p.chosen, p.insert = x.sit.next, x.insert
 	}
 	if x.trx == nil || p.spoilt != "" || x.needs(x.trx) != "" {
 		return
 	}
 	switch {
-	case !ends(j):
+	case !x.ends(j):
 		r.hold |= p.hold()
-	case j.st != nil && j.st.Class == sqlscan.Commit: // refused, it has rolled back
+	case st != nil && st.Class == sqlscan.Commit: // refused, it has rolled back
 		r.hold |= heldReadOnly
 	}
 	if x.sit.apart() && !x.sit.optimistic { // a replica refuses what writes: that is the answer, within a read-only transaction
@@ -76,30 +79,40 @@ func (p *replay) hold() held {
 	return heldAway | heldReadOnly
 }
 
-// ends reports whether a command ends the open transaction, so that it must not be repeated once it has been sent.
-func ends(j *job) bool {
+// inner is the statement that a command executes, as far as it is known, and its effects.
+func (x *session) inner(j *job) (*pipeline.Statement, sqlscan.Effects) {
 	if j.st == nil {
+		return nil, 0
+	}
+	st, effects, _ := x.sit.executed(j.st)
+	return st, effects
+}
+
+// ends reports whether a command ends the open transaction, so that it must not be repeated once it has been sent.
+func (x *session) ends(j *job) bool {
+	st, effects := x.inner(j)
+	if st == nil {
 		return true
 	}
-	switch j.st.Class {
+	switch st.Class {
 	case sqlscan.Commit, sqlscan.Begin, sqlscan.Set, sqlscan.Schema, sqlscan.Lock, sqlscan.Unlock, sqlscan.Admin,
 		sqlscan.XA, sqlscan.Call, sqlscan.Compound, sqlscan.Many, sqlscan.Execute, sqlscan.Unknown:
-		return j.st.Class != sqlscan.Set || j.d.target != toAll || j.st.Effects != 0
+		return st.Class != sqlscan.Set || j.d.target != toAll || effects != 0
 	}
-	return j.st.Effects&(sqlscan.ImplicitCommit|sqlscan.Uncertain) != 0
+	return effects&(sqlscan.ImplicitCommit|sqlscan.Uncertain) != 0
 }
 
 // mayEnd reports whether a command, after which a transaction is open, may have ended another one.
-func mayEnd(j *job) bool {
+func (x *session) mayEnd(j *job) bool {
 	switch j.c.Com() {
 	case protocol.ComQuery, protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
 	default:
 		return false
 	}
-	if j.st != nil && j.st.Class == sqlscan.Set { // SET autocommit may, and opens none
-		return j.st.Effects&sqlscan.Uncertain != 0
+	if st, effects := x.inner(j); st != nil && st.Class == sqlscan.Set { // SET autocommit may, and opens none
+		return effects&sqlscan.Uncertain != 0
 	}
-	return ends(j)
+	return x.ends(j)
 }
 
 // after logs a command of the open transaction that has been served.
@@ -111,9 +124,10 @@ func (p *replay) after(x *session, j *job) {
 		p.forget(&x.history)
 		return
 	}
-	if mayEnd(j) { // what was before it may be committed: it is not run again
+	if x.mayEnd(j) { // what was before it may be committed: it is not run again
 		p.forget(&x.history)
-		if j.st == nil || j.st.Class != sqlscan.Begin || x.passage.failed {
+		p.insert = x.insert
+		if st, _ := x.inner(j); st == nil || st.Class != sqlscan.Begin || x.passage.failed {
 			p.spoil("one of its statements may have ended the one before")
 			return
 		}
@@ -131,7 +145,8 @@ func (p *replay) after(x *session, j *job) {
 		return
 	}
 	p.size += len(j.c.Data)
-	l := logged{command: j.c.Clone(), stmt: j.stmt, sum: p.sum.sum(), blind: p.sum.blind, next: x.history.next}
+	l := logged{command: j.c.Clone(), stmt: j.stmt, sum: p.sum.sum(), blind: p.sum.blind, next: x.history.next, asks: x.asksFor(j)}
+	_, l.numbers, _ = x.changesInsertID(j)
 	if j.stmt != nil {
 		l.types = slices.Clone(j.stmt.Types)
 	}
@@ -185,7 +200,7 @@ func (x *session) replayed(j *job, lost *pipeline.LostError) error {
 	switch {
 	case !p.on || x.needs(m) != "":
 		return x.gone(m, lost)
-	case !lost.Unsent && ends(j) && !x.sit.optimistic: // on a replica, there was nothing to be committed
+	case !lost.Unsent && x.ends(j) && !x.sit.optimistic: // on a replica, there was nothing to be committed
 		return x.gone(m, fmt.Errorf("it may have ended the transaction, which is not run again: %w", lost))
 	case p.spoilt != "":
 		return x.rolledBack(j, p.spoilt, lost)
@@ -215,10 +230,17 @@ func (x *session) tryAgain(j *job, m *member, cause error) error {
 	until := start.Add(x.r.config.TransactionReplayTimeout - p.took)
 	wait := job{c: j.c, d: decision{target: toPrimary}, until: until}
 	why := "there was no time left to run it"
+	var stale *member // has what an attempt has made of the session
 	for time.Now().Before(until) {
 		if p.attempts >= x.r.config.TransactionReplayAttempts {
 			why = fmt.Sprintf("it has been run %d times", p.attempts)
 			break
+		}
+		if stale != nil {
+			if err := x.afresh(stale); err != nil {
+				return err
+			}
+			stale = nil
 		}
 		if p.attempts > 0 { // what it met may take a moment to pass
 			pause := connectPause << min(p.attempts-1, 6)
@@ -252,18 +274,19 @@ func (x *session) tryAgain(j *job, m *member, cause error) error {
 			x.goOn(m, to, cause)
 			return errAgain
 		}
-		if errors.Is(err, errKilled) {
+		differs, isDiffers := errors.AsType[*errDiffers](err)
+		_, isLost := errors.AsType[*pipeline.LostError](err)
+		switch {
+		case errors.Is(err, errKilled):
 			x.undo(to)
 			return err
-		}
-		if differs, ok := errors.AsType[*errDiffers](err); ok {
+		case isDiffers:
 			x.undo(to)
-			if why = differs.Error(); !x.r.config.TransactionReplayOnMismatch {
-				break
+			if why = differs.Error(); !differs.again || !x.r.config.TransactionReplayOnMismatch || x.keepsLink(to, cause) {
+				return x.rolledBack(j, why, cause)
 			}
-			continue
-		}
-		if _, again := errors.AsType[*pipeline.LostError](err); !again {
+			stale = to
+		case !isLost:
 			return x.gone(m, err)
 		}
 	}
@@ -285,13 +308,6 @@ func (x *session) goOn(m, to *member, cause error) {
 	}
 	x.r.counts.replayed.Add(1)
 	x.s.Log().Info("transaction run again", "server", to.server().Name(), "statements", len(x.replay.log), "lost", cause)
-}
-
-// undo rolls back what has been run again at m.
-func (x *session) undo(m *member) {
-	if err := m.ask(x.end("ROLLBACK")); err != nil {
-		m.link.Close()
-	}
 }
 
 // rolledBack tells the client that its transaction is over, as servers do after a deadlock: nothing of it is left, and the
@@ -316,58 +332,4 @@ func (x *session) rolledBack(j *job, why string, cause error) error {
 		return errAnswered
 	}
 	return j.answer(told)
-}
-
-// errDiffers says that a transaction that is run again does not go as it went.
-type errDiffers struct{ statement int }
-
-func (e *errDiffers) Error() string {
-	return fmt.Sprintf("statement %d of it has another result than before", e.statement)
-}
-
-// rerun runs the logged statements at a server and compares what comes out. Session commands are run where they were among
-// them, those before the transaction first.
-func (x *session) rerun(m *member) error {
-	p := &x.replay
-	if len(p.log) == 0 {
-		return m.sync()
-	}
-	insertID := x.insertID
-	x.insertID = p.insertID
-	err := m.syncTo(p.log[0].next)
-	x.insertID = insertID
-	if err != nil {
-		return err
-	}
-	for i := range p.log {
-		l := &p.log[i]
-		m.synced = l.next
-		j := job{c: l.command, stmt: l.stmt}
-		if l.stmt != nil {
-			l.stmt.Types = append(l.stmt.Types[:0], l.types...)
-		}
-		c, id, err := x.addressed(m, &j)
-		if err != nil {
-			return err
-		}
-		p.sum.reset(l.blind)
-		x.answer.reset()
-		again := passage{w: &x.answer, sum: &p.sum, hold: p.hold()}
-		if err := m.link.Try(&again, c, id); err != nil {
-			return err
-		}
-		if again.held != nil {
-			doubt(m, again.held)
-			m.link.Close()
-			return &pipeline.LostError{Server: m.server(), Err: again.held, Unsent: true}
-		}
-		if p.sum.sum() != l.sum {
-			if again.failed && again.code == protocol.ErQueryInterrupted {
-				return errKilled
-			}
-			return &errDiffers{i + 1}
-		}
-	}
-	m.synced = x.history.next
-	return nil
 }

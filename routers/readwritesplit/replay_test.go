@@ -247,8 +247,8 @@ func TestReplayOnDeadlock(t *testing.T) {
 		k.db1.on("INSERT 2", deadlock(k))
 		k.forget()
 		if !on {
-			c.Run(t, pt.Query("INSERT 2"), pt.ExpectError(protocol.ErLockDeadlock))
-			k.db1.expect("INSERT 2")
+			c.Run(t, pt.Query("INSERT 2"), pt.ExpectError(protocol.ErLockDeadlock), do("ROLLBACK"))
+			k.db1.expect("INSERT 2", "COM_PING", "ROLLBACK")
 			continue
 		}
 		c.Run(t, do("INSERT 2", "COMMIT"))

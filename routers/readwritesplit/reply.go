@@ -59,8 +59,13 @@ type passage struct {
 	// look has granted say whether the reply is one row with one value, which is 1.
 	look, granted, one bool
 
+	// seek has found say which number the reply is, if it is one row with one: 0 where it is none, or more.
+	seek, sought bool
+	found        uint64
+
 	began, done, failed bool
 	rows                bool // it ended with rows
+	mayEnd              bool // it is an error that may have ended the open transaction
 	code                uint16
 	statementID         uint32
 	lastInsertID        uint64
@@ -93,6 +98,13 @@ func (r *passage) WriteReply(p *protocol.Chunk) error {
 			r.granted = !r.one && p.Count == 1 && isOne(p.Payload())
 			r.one = true
 		}
+		if r.seek {
+			r.found = 0
+			if !r.sought && p.Count == 1 && p.Part == protocol.Whole {
+				r.found = numberIn(p.Payload())
+			}
+			r.sought = true
+		}
 	}
 	if r.sum != nil {
 		r.sum.add(p)
@@ -109,6 +121,23 @@ func isOne(row []byte) bool {
 	return len(row) > 2 && row[0] == 0 && row[1] == 0 && row[2] == 1 && len(bytes.Trim(row[3:], "\x00")) == 0
 }
 
+// numberIn returns the number that a row is, as text or as a binary BIGINT, 0 where it is none.
+func numberIn(row []byte) (n uint64) {
+	if len(row) == 10 && row[0] == 0 && row[1] == 0 {
+		return binary.LittleEndian.Uint64(row[2:])
+	}
+	if len(row) < 2 || len(row) > 20 || int(row[0]) != len(row)-1 {
+		return 0
+	}
+	for _, digit := range row[1:] {
+		if digit < '0' || digit > '9' {
+			return 0
+		}
+		n = 10*n + uint64(digit-'0')
+	}
+	return n
+}
+
 // fail looks at an ERR packet and reports whether it was held back.
 func (r *passage) fail(p *protocol.Chunk) (held bool, err error) {
 	payload := p.Payload()
@@ -117,6 +146,7 @@ func (r *passage) fail(p *protocol.Chunk) (held bool, err error) {
 		return false, nil
 	}
 	r.code = binary.LittleEndian.Uint16(payload[1:])
+	r.mayEnd = string(payload[4:6]) == "40" || r.code == protocol.ErLockWaitTimeout
 	if r.began || !r.hold.has(r.code, payload[4:9], payload[9:]) {
 		return false, nil
 	}

@@ -140,14 +140,14 @@ func TestFailedWithoutBegin(t *testing.T) {
 // TestLastInsertIDOfPromoted: a replica that becomes primary knows what LAST_INSERT_ID() was, also where it has been used before.
 func TestLastInsertIDOfPromoted(t *testing.T) {
 	k := newCluster(t, nil)
-	k.db1.on("INSERT 1", pt.ReplyOK(protocol.OK{LastInsertID: 42, Status: protocol.StatusAutocommit}))
+	counting(k)
 	c := k.Session()
-	c.Run(t, ask("SELECT 1", "db2"), ask("SELECT 2", "db3"), do("INSERT 1"))
+	c.Run(t, ask("SELECT 1", "db2"), ask("SELECT 2", "db3"), do(counter))
 	k.db1.die()
 	k.in(down, primary, replica)
 	k.forget()
 	c.Run(t, ask("SELECT LAST_INSERT_ID()", "db2"))
-	k.db2.expect("SET LAST_INSERT_ID = 42", "SELECT LAST_INSERT_ID()")
+	k.db2.expect("SET LAST_INSERT_ID = 43", "SELECT LAST_INSERT_ID()")
 }
 
 // TestTracked: what the client wants to be told of does not overrule what the router does, on servers used later.

@@ -235,10 +235,16 @@ func explainsWrite(canonical string) bool {
 
 // containsFold reports whether s has the name in it, which is in lower case.
 func containsFold(s, name string) bool {
+	_, _, found := cutFold(s, name)
+	return found
+}
+
+// cutFold is strings.Cut around the name, which is in lower case.
+func cutFold(s, name string) (before, after string, found bool) {
 	for i := 0; i+len(name) <= len(s); i++ {
 		if s[i]|0x20 == name[0] && strings.EqualFold(s[i:i+len(name)], name) {
-			return true
+			return s[:i], s[i+len(name):], true
 		}
 	}
-	return false
+	return s, "", false
 }

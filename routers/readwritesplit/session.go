@@ -32,7 +32,7 @@ type session struct {
 	reuse         reuse
 	opened        string // the default schema that the session began with
 	settings      int    // counts those that change how statements read
-	insertID      uint64 // what LAST_INSERT_ID() returns
+	insert        insertID
 	values        protocol.Params
 	watch         pipeline.Watch // of replies to COM_STMT_PREPARE
 
@@ -207,6 +207,9 @@ var (
 // runAt has one server serve the command. errAgain says that another one may.
 func (x *session) runAt(m *member, j *job) error {
 	c, id, err := x.ready(m, j)
+	if err == nil {
+		err = x.bringInsertID(m, j)
+	}
 	if err != nil {
 		return x.notReady(m, j, err)
 	}
@@ -221,6 +224,7 @@ func (x *session) runAt(m *member, j *job) error {
 		!mayBegin(j.st) { // what consists of several statements may have carried out the first ones
 		r.hold |= heldReadOnly // a new primary will take it
 	}
+	r.seek = x.showsInsertID(j)
 	r.look = j.st != nil && j.st.Effects&sqlscan.LockFunction != 0
 	if !j.d.beside {
 		x.replay.before(x, j, r)
@@ -263,16 +267,14 @@ func (x *session) served(m *member, j *job) error {
 		if j.d.beside {
 			x.sit.granted = r.granted
 			x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
-			if r.lastInsertID != 0 {
-				x.insertID = r.lastInsertID
-			}
+			x.noteInsertID(m, j)
 		}
 		x.noteStatement(m, j)
 		return nil
 	}
 	x.last, x.sit.granted = m, r.granted
 	x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
-	if r.failed && j.d.target == toPrimary && executes(c) && mayBegin(j.st) {
+	if r.failed && (r.mayEnd && x.trx != nil || j.d.target == toPrimary && executes(c) && mayBegin(j.st)) {
 		if err := x.askStatus(m); err != nil {
 			return err
 		}
@@ -285,9 +287,7 @@ func (x *session) served(m *member, j *job) error {
 			x.sit.settle()
 		}
 	}
-	if r.lastInsertID != 0 {
-		x.insertID = r.lastInsertID
-	}
+	x.noteInsertID(m, j)
 	x.noteStatement(m, j)
 	x.replay.after(x, j)
 	if r.failed {
