@@ -29,6 +29,7 @@ type fake struct {
 	got    []string
 	logins int
 	last   string             // the schema of the last login
+	lacks  string             // a schema that it refuses logins for
 	script map[string]pt.Step // how statements are answered that are not answered as usual
 	gtid   string             // what the next write is told to be, where it is tracked
 	ports  []string           // clients' ends of connections, whether or not those are there
@@ -129,7 +130,7 @@ func (f *fake) connection(c *pt.Conn) error {
 	if err := pt.Greet(f.greeting)(c); err != nil {
 		return err
 	}
-	if err := pt.AcceptLogin()(c); err != nil {
+	if err := pt.ReadLogin()(c); err != nil {
 		if errors.Is(err, io.EOF) { // Weir only reads the greeting
 			return nil
 		}
@@ -140,7 +141,14 @@ func (f *fake) connection(c *pt.Conn) error {
 	_, port, _ := net.SplitHostPort(c.RemoteAddr().String())
 	f.ports = append(f.ports, port)
 	f.last = c.Login.Schema
+	lacks := f.lacks != "" && f.lacks == f.last
 	f.mu.Unlock()
+	if lacks {
+		return pt.ReplyError(1049, "42000", "Unknown database")(c)
+	}
+	if err := pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit})(c); err != nil {
+		return err
+	}
 	l := &fakeLink{fake: f, status: protocol.StatusAutocommit, nextID: f.firstID, texts: make(map[uint32]string)}
 	if err := pt.Repeat(l.serve)(c); err != nil && !errors.Is(err, net.ErrClosed) { // by the script
 		return err

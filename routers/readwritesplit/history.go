@@ -2,11 +2,8 @@ package readwritesplit
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/weirproxy/weir/pipeline"
-	"github.com/weirproxy/weir/protocol"
-	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // maxKept is the length of a session command up to which it is kept to be run again. Longer ones bind a session to its
@@ -21,24 +18,30 @@ type history struct {
 	// pinned is how far the history went when the open transaction began: what came before is not left out meanwhile, so
 	// that the transaction can be run again as it was.
 	pinned uint64
+	// within reports whether there is a connection to a server that has run the entries before number, at least, but not
+	// all before end. Nil: there may be.
+	within func(number, end uint64) bool
 }
 
 // An entry is one session command that a server has carried out.
 type entry struct {
 	number  uint64
 	command *pipeline.Command
-	// sets are the settings that the command sets to what it says itself, nil where it may depend on others. It is left out
-	// once a later entry sets the same, unless one has come between that may depend on it.
-	sets []string
+	traits
+	// without is the number behind the first of the entries that this one stands for and that are left out, 0 where there
+	// are none. A server that has not run the PREPARE must not run the DEALLOCATE: that one stays until no server is between.
+	without uint64
 }
 
 // since returns the entries that a server has not run which has run all before number.
-func (h *history) since(number uint64) []entry {
+func (h *history) since(number uint64) []entry { return h.entries[h.from(number):] }
+
+func (h *history) from(number uint64) int {
 	at := len(h.entries)
 	for at > 0 && h.entries[at-1].number >= number {
 		at--
 	}
-	return h.entries[at:]
+	return at
 }
 
 // movesSchema reports whether a server that has run the entries before number has another default schema than others.
@@ -46,99 +49,94 @@ func (h *history) movesSchema(number uint64) bool {
 	return slices.ContainsFunc(h.since(number), func(e entry) bool { return slices.Contains(e.sets, "schema") })
 }
 
-// full reports whether a command that sets this is one too many.
-func (h *history) full(sets []string, limit int) bool {
-	return len(h.entries) >= limit &&
-		!slices.ContainsFunc(h.entries, func(e entry) bool { return len(e.sets) > 0 && within(e.sets, sets) })
+// full reports whether a command with these traits is one too many.
+func (h *history) full(t traits, limit int) bool {
+	if len(h.entries) < limit {
+		return false
+	}
+	all := append(slices.Clone(h.entries), entry{number: h.next, traits: t})
+	return len(h.compact(all)) > limit
 }
 
 // add keeps a command that a server has carried out.
-func (h *history) add(c *pipeline.Command, sets []string) {
-	h.entries = append(h.entries, entry{number: h.next, command: c.Clone(), sets: sets})
+func (h *history) add(c *pipeline.Command, t traits) {
+	h.entries = append(h.entries, entry{number: h.next, command: c.Clone(), traits: t})
 	h.next++
-	if len(sets) > 0 {
-		h.compact()
+	if !t.opaque() {
+		h.entries = h.compact(h.entries)
 	}
 }
 
-// compact leaves out what later entries make needless.
-func (h *history) compact() {
-	kept := h.entries[:0]
-	for i, e := range h.entries {
-		if e.number < h.pinned || !e.replaced(h.entries[i+1:]) {
-			kept = append(kept, e)
+// compact leaves out what later entries make needless. It returns what is left of them, in the same place.
+func (h *history) compact(all []entry) []entry {
+	at := len(all)
+	for _, e := range slices.Backward(all) {
+		if e.number >= h.pinned {
+			if by := e.replaced(all[at:]); by != nil {
+				by.replaces(&e)
+				continue
+			}
+		}
+		at--
+		all[at] = e
+	}
+	left := all[:0]
+	for i := at; i < len(all); i++ {
+		if e := all[i]; !e.ends || !e.lacks(left) || h.within == nil || h.within(e.without, e.number) {
+			left = append(left, e)
 		}
 	}
-	clear(h.entries[len(kept):])
-	h.entries = kept
+	clear(all[len(left):])
+	return left
 }
 
-// replaced reports whether an entry is needless before those that follow.
-func (e *entry) replaced(by []entry) bool {
-	if len(e.sets) == 0 {
-		return false
-	}
-	reading := slices.ContainsFunc(e.sets, isReading)
-	for i := range by {
-		switch later := by[i].sets; {
-		case len(later) == 0:
-			return false
-		case within(e.sets, later):
-			return true
-		case reading && slices.ContainsFunc(later, isUserVariable):
-			return false
+// lacks reports whether an entry ends what none of those before it begins any more.
+func (e *entry) lacks(before []entry) bool { return e.without != 0 && !preparedAfter(before, e.sets) }
+
+// preparedAfter reports whether what a DEALLOCATE sets is there after the entries.
+func preparedAfter(by []entry, sets []string) bool {
+	for _, e := range slices.Backward(by) {
+		if slices.Equal(e.sets, sets) {
+			return !e.ends
 		}
 	}
 	return false
 }
 
-// isReading reports whether a setting may say how the values of user variables are read: as which characters, and by
-// which rules of quoting.
-func isReading(setting string) bool {
-	switch setting {
-	case "names", "character set", "sql_mode":
-		return true
-	}
-	return strings.HasPrefix(setting, "character_set") || strings.HasPrefix(setting, "collation")
+// skipped reports whether the entry with this index is not for a server that had run those before number when it began to
+// catch up.
+func (h *history) skipped(i int, number uint64) bool {
+	e := &h.entries[i]
+	return e.ends && number < e.without && e.lacks(h.entries[:i])
 }
 
-func isUserVariable(setting string) bool { return strings.HasPrefix(setting, "@") }
-
-func within(some, all []string) bool {
-	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
-}
-
-// settings returns what a session command sets, nil where it cannot be told that this depends on nothing else.
-func settings(c *pipeline.Command, st *pipeline.Statement, mode sqlscan.Mode) []string {
-	switch c.Com() {
-	case protocol.ComInitDB:
-		return []string{"schema"}
-	case protocol.ComSetOption:
-		return []string{"option"}
-	}
-	text, ok := c.Text()
-	if !ok || st == nil || st.Effects&^ordinary != 0 {
+// replaced returns the first of those that follow which makes the entry needless, nil if none does.
+func (e *entry) replaced(by []entry) *entry {
+	if e.opaque() || e.ends {
 		return nil
 	}
-	switch st.Class {
-	case sqlscan.Use:
-		return []string{"schema"}
-	case sqlscan.Set:
-		all, ok := sqlscan.Assignments(text, mode)
-		if !ok {
+	for i := range by {
+		switch later := &by[i]; {
+		case later.dependsOn(e.sets):
 			return nil
+		case subset(e.sets, later.sets):
+			return later
 		}
-		var names []string
-		for _, a := range all {
-			if a.Name == "character set" { // which sets a collation that the schema says
-				return nil
-			}
-			if !a.Literal || a.Scope != "session" && a.Scope != "user" {
-				return nil
-			}
-			names = append(names, a.Name)
-		}
-		return names
 	}
 	return nil
+}
+
+// replaces notes that the entry stands for an earlier one, too.
+func (e *entry) replaces(earlier *entry) {
+	begin := earlier.without
+	if begin == 0 {
+		begin = earlier.number + 1
+	}
+	if e.without == 0 || begin < e.without {
+		e.without = begin
+	}
+}
+
+func subset(some, all []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
 }

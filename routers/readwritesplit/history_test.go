@@ -51,6 +51,16 @@ func TestHistoryCompacted(t *testing.T) {
 		{"less than before", []string{"SET @a = 2, @b = 3", "SET @a = 1"}, []string{"SET @a = 2, @b = 3", "SET @a = 1"}},
 		{"read in between", []string{"SET @a = 1", "SET @b = @a", "SET @a = 2"}, []string{"SET @a = 1", "SET @b = @a", "SET @a = 2"}},
 		{"prepared in between", []string{"SET @a = 1", "PREPARE s FROM @a", "SET @a = 2"}, []string{"SET @a = 1", "PREPARE s FROM @a", "SET @a = 2"}},
+		{"read, and set again", []string{"SET @a = 1", "SET @b = @a", "SET @a = 2", "SET @b = @a"}, []string{"SET @a = 2", "SET @b = @a"}},
+		{"counted", []string{"SET @a = @a + 1", "SET @a = @a + 1", "SET @a = 5"}, []string{"SET @a = 5"}},
+		{"prepared anew", []string{"PREPARE s FROM 'SELECT 1'", "SET @a = 1", "PREPARE `S` FROM 'SELECT 2'"}, []string{"SET @a = 1", "PREPARE `S` FROM 'SELECT 2'"}},
+		{"deallocated", []string{"PREPARE s FROM 'SELECT 1'", "SET @a = 1", "DEALLOCATE PREPARE s"}, []string{"SET @a = 1"}},
+		{"prepared by the schema", []string{"USE a", "PREPARE s FROM 'SELECT 1'", "USE b"}, []string{"USE a", "PREPARE s FROM 'SELECT 1'", "USE b"}},
+		{
+			"executed in between",
+			[]string{"PREPARE s FROM 'SET @a = 1'", "EXECUTE s", "DEALLOCATE PREPARE s"},
+			[]string{"PREPARE s FROM 'SET @a = 1'", "EXECUTE s", "DEALLOCATE PREPARE s"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			k := newCluster(t, func(c *readwritesplit.Config) { c.MaxHistory = 3 })
@@ -69,6 +79,47 @@ func TestHistoryCompacted(t *testing.T) {
 		}
 		c.Run(t, ask("SELECT 1", "db2"))
 		k.db2.expect("SET NAMES utf8mb3", "SET @a = 499", "SET NAMES utf8mb4", "SELECT 1") // the value is of that character set
+	})
+}
+
+// anyRows reads the answer of whichever server it is.
+func anyRows(c *pt.Conn) error {
+	_, err := c.ReadRows()
+	return err
+}
+
+// TestDeallocated: a server that has prepared what is deallocated since deallocates it, others do neither.
+func TestDeallocated(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, do("INSERT 0", "PREPARE s FROM 'SELECT 1'"), ask("SELECT 1", "db2"))
+	c.Run(t, do("DEALLOCATE PREPARE s", "SET @a = 1"), ask("SELECT 2", "db3"), ask("SELECT 3", "db2"))
+	k.db2.expect("PREPARE s FROM 'SELECT 1'", "SELECT 1", "DEALLOCATE PREPARE s", "SET @a = 1", "SELECT 3")
+	k.db3.expect("SET @a = 1", "SELECT 2")
+	c.Run(t, do("PREPARE s FROM 'SELECT 2'", "PREPARE t FROM 'SELECT 2'"), ask("SELECT 4", "db3"))
+	c.Run(t, do("PREPARE s FROM 'SELECT 3'", "DEALLOCATE PREPARE s"), ask("SELECT 5", "db2"), ask("SELECT 6", "db3"))
+	k.db2.expect("PREPARE t FROM 'SELECT 2'", "SELECT 5")
+	k.db3.expect("PREPARE s FROM 'SELECT 2'", "PREPARE t FROM 'SELECT 2'", "SELECT 4", "DEALLOCATE PREPARE s", "SELECT 6")
+	t.Run("for a long time", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		c.Run(t, do("INSERT 0"), ask("SELECT 1", "db2"), ask("SELECT 1", "db3"))
+		for i := range 200 {
+			name := fmt.Sprint("s", i)
+			c.Run(t, do("PREPARE "+name+" FROM 'SELECT 1'", fmt.Sprintf("SET @a = %d", i), "SET @b = @a", "DEALLOCATE PREPARE "+name))
+			if i%50 == 20 {
+				c.Run(t, do("PREPARE p FROM 'SELECT 1'"), pt.Query("SELECT 1"), anyRows, do("DEALLOCATE PREPARE p"))
+			}
+		}
+		k.forget()
+		for range 2 {
+			c.Run(t, pt.Query("SELECT 1"), anyRows)
+		}
+		for _, f := range []*fake{k.db2, k.db3} { // one of which may have prepared p
+			if got := f.takes(); len(got) > 4 || !slices.Contains(got, "SET @b = @a") {
+				t.Errorf("%s gets %q", f.name, got)
+			}
+		}
 	})
 }
 
@@ -96,9 +147,33 @@ func TestUnfitServer(t *testing.T) {
 		k := newCluster(t, nil)
 		k.db1.on("USE new", pt.ReplyError(1049, "42000", "Unknown database"))
 		c := k.Session()
-		c.Run(t, ask("SELECT 1", "db2"), do("USE new"), pt.Query("INSERT 2"), lost())
-		k.db1.expect("USE new")
+		c.Run(t, ask("SELECT 1", "db2"), pt.Query("USE new"), pt.ExpectError(1049), do("INSERT 2"), ask("SELECT 3", "db3"))
+		c.Run(t, pt.Send(protocol.ComInitDB, "old"), pt.ExpectOK(), ask("SELECT 4", "db2"))
+		k.db1.expect("USE new", "INSERT 2", "COM_INIT_DB old")
+		k.db2.expect("SELECT 1", "COM_INIT_DB old", "SELECT 4")
 	})
+}
+
+// TestNoSuchSchema: a replica that does not have the session's default schema is not asked with every read.
+func TestNoSuchSchema(t *testing.T) {
+	k := newCluster(t, nil)
+	k.db2.lacks, k.db3.lacks = "gone", "gone"
+	c := k.Session()
+	use := func(schema string) pt.Step {
+		change := protocol.AppendLenencString([]byte{protocol.SessionTrackSchema}, protocol.AppendLenencString([]byte(nil), schema))
+		k.db1.on("COM_INIT_DB "+schema, pt.ReplyOK(protocol.OK{
+			Status: protocol.StatusAutocommit | protocol.StatusSessionStateChange, SessionState: change,
+		}))
+		return pt.Script(pt.Send(protocol.ComInitDB, schema), pt.ExpectOK())
+	}
+	c.Run(t, do("INSERT 0"), use("gone"), ask("SELECT 1", "db1"), ask("SELECT 2", "db1"), ask("SELECT 3", "db1"))
+	if n, m := k.db2.loggedIn(), k.db3.loggedIn(); n != 1 || m != 1 {
+		t.Errorf("the replicas were asked %d and %d times", n, m)
+	}
+	c.Run(t, use("there"), pt.Query("SELECT 4"), anyRows, pt.Query("SELECT 5"), anyRows)
+	if n, m := k.db2.loggedIn(), k.db3.loggedIn(); n != 2 || m != 2 {
+		t.Errorf("with another schema, the replicas were asked %d and %d times", n, m)
+	}
 }
 
 // TestBoundByHistory: a session with more, or longer, session commands than are kept stays with the server that has them.
@@ -111,7 +186,10 @@ func TestBoundByHistory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k := newCluster(t, func(c *readwritesplit.Config) { c.MaxHistory = 3 })
 			c := k.Session()
-			c.Run(t, do("INSERT 0"), do(commands...), ask("SELECT 1", "db1"), ask("SELECT 2", "db1"), do("INSERT 3"))
+			c.Run(t, do("INSERT 0"), do(commands...), do(commands...), ask("SELECT 1", "db1"), ask("SELECT 2", "db1"), do("INSERT 3"))
+			if n := strings.Count(k.Log.String(), "stays with the primary"); n > 1 {
+				t.Errorf("the log says so %d times", n)
+			}
 			k.db2.expect()
 			k.db3.expect()
 			k.db1.die()

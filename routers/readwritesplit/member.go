@@ -2,7 +2,9 @@ package readwritesplit
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
@@ -21,6 +23,9 @@ type member struct {
 	recent   *there // asked for last
 	// unfit says that it answered a session command otherwise than the others did: it is not used by this session.
 	unfit bool
+	// lacks is the default schema for which it has refused a connection, since it has none. until is when it is asked again.
+	lacks string
+	until time.Time
 }
 
 // there is a prepared statement at one server.
@@ -62,6 +67,30 @@ func (m *member) connect() error {
 	return nil
 }
 
+// schemaPause is for how long a session leaves out a replica that does not have its default schema, or not yet.
+const schemaPause = 10 * time.Second
+
+// lacksSchema notes that a replica was not connected to since it does not have the default schema, where err says so. It
+// reports whether that was known.
+func (m *member) lacksSchema(err error) bool {
+	refused, _ := errors.AsType[*protocol.SQLError](err)
+	if refused == nil || refused.Code != erBadDB || m.server().State().Role == pipeline.Primary {
+		return false
+	}
+	schema := m.x.s.Schema()
+	known := schema != "" && m.lacks == schema
+	m.lacks, m.until = schema, time.Now().Add(schemaPause)
+	return known
+}
+
+// erBadDB is "Unknown database".
+const erBadDB = 1049
+
+// leftOut reports whether the session is not to use the server.
+func (m *member) leftOut() bool {
+	return m.unfit || m.lacks != "" && !m.connected() && m.lacks == m.x.s.Schema() && time.Now().Before(m.until)
+}
+
 // errUnfit says that a server answered a session command otherwise than the session's others did.
 type errUnfit struct {
 	server string
@@ -100,9 +129,11 @@ func (m *member) follow(number uint64) error {
 	if err := m.rewind(); err != nil {
 		return err
 	}
-	for _, e := range m.x.history.since(m.synced) {
-		if e.number >= number {
-			break
+	h, began := &m.x.history, m.synced
+	for i := h.from(began); i < len(h.entries) && h.entries[i].number < number; i++ {
+		e := &h.entries[i]
+		if h.skipped(i, began) {
+			continue
 		}
 		if err := m.ask(e.command); err != nil {
 			return m.drop(err)

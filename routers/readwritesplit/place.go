@@ -42,7 +42,9 @@ func (x *session) place(j *job) (*member, error) {
 		return nil, x.await(j, fmt.Errorf("%w: %w", errNoPrimary, err))
 	}
 	j.failed = err
-	x.s.Log().Warn("server passed over", "error", err)
+	if !m.lacksSchema(err) {
+		x.s.Log().Warn("server passed over", "error", err)
+	}
 	return nil, errAgain
 }
 
@@ -129,7 +131,7 @@ func (x *session) pickAny(j *job) (*member, error) {
 		return x.primary, nil
 	}
 	at := primaryOf(x.r.candidates)
-	if at >= 0 && x.members[at].connected() && j.tried&(1<<at) == 0 {
+	if at >= 0 && (x.members[at].connected() || j.changesSchema() && !x.members[at].unfit) && j.tried&(1<<at) == 0 {
 		return &x.members[at], nil
 	}
 	if x.last != nil && x.last.connected() && j.tried&(1<<x.last.index) == 0 {
@@ -139,6 +141,12 @@ func (x *session) pickAny(j *job) (*member, error) {
 		return &x.members[at], nil
 	}
 	return x.pickReader(j)
+}
+
+// changesSchema reports whether the command changes the default schema. A replica may have one that the primary has not, so
+// that the session could never write again.
+func (j *job) changesSchema() bool {
+	return j.c.Com() == protocol.ComInitDB || j.st != nil && j.st.Class == sqlscan.Use
 }
 
 func (x *session) named(server string) *member {
@@ -162,7 +170,7 @@ func (x *session) connected() (set uint64) {
 
 func (x *session) unfit() (set uint64) {
 	for i := range x.members {
-		if x.members[i].unfit {
+		if x.members[i].leftOut() {
 			set |= 1 << i
 		}
 	}

@@ -51,6 +51,9 @@ func (x *session) prepare(w pipeline.ReplyWriter, c *pipeline.Command) error {
 // ready brings a server up to date for a command, and returns what is to be sent there: the command, with the server's id
 // of the statement that it is about.
 func (x *session) ready(m *member, j *job) (c *pipeline.Command, id uint32, err error) {
+	if err := x.fetchVariables(m, j); err != nil {
+		return nil, 0, err
+	}
 	if err := m.sync(); err != nil {
 		return nil, 0, err
 	}

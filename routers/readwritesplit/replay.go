@@ -296,6 +296,7 @@ func (x *session) tryAgain(j *job, m *member, cause error) error {
 // goOn has the transaction that was open at m be open where it has been run again.
 func (x *session) goOn(m, to *member, cause error) {
 	x.trx = to
+	x.away.moved(m, to)
 	for id, at := range x.cursors {
 		if at == m {
 			x.cursors[id] = to

@@ -191,9 +191,11 @@ func (sit *situation) before(c *pipeline.Command, _ *pipeline.Statement, d decis
 		sit.variables = variablesPrimary
 	}
 	if d.marks&marksVariablesLast != 0 {
-		sit.variables = variablesLast
-		if !sit.lastBeside {
+		switch {
+		case !sit.lastBeside:
 			sit.variables = variablesPrimary
+		case sit.variables == variablesEverywhere:
+			sit.variables = variablesLast
 		}
 	}
 	sit.next = sit.next || d.marks&marksNext != 0

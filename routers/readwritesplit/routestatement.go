@@ -132,7 +132,7 @@ func (p *policy) read(st *pipeline.Statement, effects sqlscan.Effects, sit *situ
 	if effects == 0 {
 		return decision{target: toReplica, why: "it only reads"}
 	}
-	if effects&sqlscan.FoundRows != 0 && effects&^(harmless|sqlscan.SetsVariable) == 0 &&
+	if effects&sqlscan.FoundRows != 0 && effects&^(harmless|sqlscan.SetsVariable|sqlscan.IntoVariable) == 0 &&
 		!strings.Contains(st.Canonical, "SQL_CALC_FOUND_ROWS") {
 		return decision{
 			target: toLast, why: "it asks about the statement before", marks: variableMarks(st, effects, marksVariablesLast),

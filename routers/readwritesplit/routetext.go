@@ -14,7 +14,8 @@ const maxTexts = 256
 type textStatement struct {
 	name      string // as canonical texts have it
 	statement *pipeline.Statement
-	primary   bool // it is prepared on the primary alone
+	names     variableNames // in its text
+	primary   bool          // it is prepared on the primary alone
 }
 
 // textStatements are a session's. They are few, and looked for one after another.
@@ -57,7 +58,7 @@ func (t *textStatements) prepare(c *pipeline.Command, st *pipeline.Statement, mo
 	}
 	text := textStatement{name: strings.Clone(name), primary: primary}
 	if whole, ok := c.Text(); ok {
-		text.statement = preparedText(whole, st.Canonical, name, mode)
+		text.statement, text.names = preparedText(whole, st.Canonical, name, mode)
 	}
 	if text.statement != nil || primary {
 		t.all = append(t.all, text)
@@ -101,11 +102,11 @@ func preparedName(canonical string) string {
 }
 
 // preparedText is what is known of the statement that a PREPARE has as a literal, nil if it has none. canonical is the
-// PREPARE's own, with the name in it.
-func preparedText(text []byte, canonical, name string, mode sqlscan.Mode) *pipeline.Statement {
+// PREPARE's own, with the name in it. The user variables are those that its text has names of.
+func preparedText(text []byte, canonical, name string, mode sqlscan.Mode) (*pipeline.Statement, variableNames) {
 	head := "PREPARE " + name
 	if canonical != head+" FROM ?" {
-		return nil
+		return nil, variableNames{}
 	}
 	var scanner sqlscan.Scanner
 	for i := 0; i+4 <= len(text); i++ {
@@ -118,13 +119,15 @@ func preparedText(text []byte, canonical, name string, mode sqlscan.Mode) *pipel
 		}
 		set, ok := sqlscan.Assignments(append([]byte("SET @p = "), text[i+4:]...), mode)
 		if !ok || len(set) != 1 || !set[0].Literal {
-			return nil
+			return nil, variableNames{}
 		}
 		inner, digest, flags := scanner.Scan([]byte(set[0].Value), mode)
+		var names variableNames
+		names.read([]byte(set[0].Value), mode)
 		return &pipeline.Statement{
 			Description: sqlscan.Describe(inner, mode).Flagged(flags),
 			Digest:      digest, Canonical: string(inner), Flags: flags,
-		}
+		}, names
 	}
-	return nil
+	return nil, variableNames{}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -39,6 +40,7 @@ type session struct {
 	job     job
 	passage passage
 	answer  answer
+	away    away
 	causal  *causality // nil: reads need not see anything
 	waiting []byte     // the statement by which a server waits, kept for its memory
 	primary *member    // the one used last
@@ -74,9 +76,15 @@ func newSession(r *Router, s *pipeline.Session) *session {
 	}
 	x.sit, x.opened = newSituation(s), s.Schema()
 	x.causal = newCausality(r.scope, len(r.candidates), &r.service)
+	x.history.within = x.anyWithin
 	x.replay.begin(x)
 	x.reuse.limit = r.config.ReusePreparedStatements
 	return x
+}
+
+// anyWithin is history.within.
+func (x *session) anyWithin(number, end uint64) bool {
+	return slices.ContainsFunc(x.members, func(m member) bool { return m.connected() && m.synced >= number && m.synced <= end })
 }
 
 func (x *session) member(srv *pipeline.Server) *member {
@@ -229,6 +237,9 @@ func (x *session) runAt(m *member, j *job) error {
 	if !j.d.beside {
 		x.replay.before(x, j, r)
 	}
+	if j.d.target == toLast && x.trx == nil {
+		x.sit.lastBeside = m != x.primary
+	}
 	x.sit.before(j.c, j.st, j.d)
 	err = x.timed(m, r, c, id)
 	lost, isLost := errors.AsType[*pipeline.LostError](err)
@@ -289,6 +300,7 @@ func (x *session) served(m *member, j *job) error {
 	}
 	x.noteInsertID(m, j)
 	x.noteStatement(m, j)
+	x.noteVariables(m, j)
 	x.replay.after(x, j)
 	if r.failed {
 		return nil
@@ -329,10 +341,7 @@ func (x *session) inquire(m *member, c *pipeline.Command) (answered bool, err er
 
 // keep remembers a session command that m has carried out, for the other servers.
 func (x *session) keep(m *member, j *job) {
-	c := j.c
-	if j.stmt != nil {
-		c = pipeline.NewQuery(j.stmt.Text, x.s.Capabilities())
-	}
+	c := x.asQuery(j)
 	if x.r.tracks() && j.st != nil && containsFold(j.st.Canonical, "session_track") {
 		for i := range x.members {
 			x.members[i].ready = false // what the router has asked for is overruled
@@ -341,10 +350,27 @@ func (x *session) keep(m *member, j *job) {
 	if j.st != nil && changesReading(j.st) {
 		x.settings++
 	}
-	x.history.add(c, settings(c, j.st, x.s.Mode()))
-	if m.synced == x.history.next-1 {
-		m.synced = x.history.next
+	t := traitsOf(c, j.st, x.s.Mode())
+	if t.ends && !t.opaque() && !preparedAfter(x.history.entries, t.sets) { // others have not prepared it
+		return
 	}
+	x.addRun(m, c, t)
+}
+
+// addRun adds to the history what m has run.
+func (x *session) addRun(m *member, c *pipeline.Command, t traits) {
+	if m.synced == x.history.next {
+		m.synced++
+	}
+	x.history.add(c, t)
+}
+
+// asQuery is a session command as other servers run it, where the statement is not prepared.
+func (x *session) asQuery(j *job) *pipeline.Command {
+	if j.stmt != nil {
+		return pipeline.NewQuery(j.stmt.Text, x.s.Capabilities())
+	}
+	return j.c
 }
 
 // confine has a session command that cannot be kept for other servers go to the primary alone, where the session stays.
@@ -357,12 +383,14 @@ func (x *session) confine(j *job) {
 		why = "a session command was too long to be kept"
 	case j.stmt != nil && (j.stmt.Params > 0 || j.stmt.Truncated):
 		why = "a prepared session command has parameters"
-	case x.history.full(settings(j.c, j.st, x.s.Mode()), x.r.config.MaxHistory):
+	case x.history.full(traitsOf(x.asQuery(j), j.st, x.s.Mode()), x.r.config.MaxHistory):
 		why = "there were more session commands than are kept"
 	default:
 		return
 	}
-	x.s.Log().Info("session stays with the primary from now on", "why", why)
+	if x.sit.bonds&boundSession == 0 {
+		x.s.Log().Info("session stays with the primary from now on", "why", why)
+	}
 	j.d = decision{why: why, marks: marksBound, commit: x.sit.apart()}
 }
 

@@ -122,8 +122,11 @@ func (x *session) deposed(m *member) {
 	}
 }
 
-// holds reports whether cursors are open at m, or values have been sent ahead to it.
+// holds reports whether cursors are open at m, or values have been sent ahead to it, or it alone knows user variables.
 func (x *session) holds(m *member) bool {
+	if x.away.at == m {
+		return true
+	}
 	for _, at := range x.cursors {
 		if at == m {
 			return true
