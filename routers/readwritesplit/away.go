@@ -30,6 +30,7 @@ type away struct {
 type variableNames struct {
 	reads, sets []string
 	vague       bool // there may be others
+	hidden      bool // it executes what is not known
 }
 
 func (n *variableNames) read(text []byte, mode sqlscan.Mode) {
@@ -52,8 +53,8 @@ func (x *session) variableNames(j *job) (n variableNames) {
 		return n
 	}
 	text := x.sit.texts.named(preparedName(j.st.Canonical))
-	if text == nil {
-		n.vague = true
+	if text == nil || text.statement == nil {
+		n.hidden = true
 		return n
 	}
 	n.reads, n.sets = append(n.reads, text.names.reads...), append(n.sets, text.names.sets...)
@@ -80,7 +81,9 @@ const maxAway = 64
 
 // known notes that variables have values again.
 func (a *away) known(names []string) {
-	a.lost = slices.DeleteFunc(a.lost, func(name string) bool { return slices.Contains(names, name) })
+	a.lost = slices.DeleteFunc(a.lost, func(name string) bool {
+		return name != sqlscan.OddVariable && slices.Contains(names, name)
+	})
 }
 
 // lose notes that nobody knows the values of variables any more.
@@ -116,7 +119,7 @@ func (x *session) noteVariables(m *member, j *job) {
 // answers commands that read such as are lost.
 func (x *session) fetchVariables(m *member, j *job) error {
 	a := &x.away
-	if a.at != nil && (executes(j.c) || kept(j.c, j.st)) && x.mustFetch(m, j) {
+	if a.at != nil && x.mustFetch(m, j) {
 		if err := x.fetch(); err != nil {
 			return err
 		}
@@ -137,6 +140,9 @@ func (x *session) fetchVariables(m *member, j *job) error {
 // any, so that it can be run again elsewhere.
 func (x *session) mustFetch(m *member, j *job) bool {
 	a := &x.away
+	if !executes(j.c) && !kept(j.c, j.st) || j.d.beside && j.st.Effects&sqlscan.UserVariable == 0 {
+		return false
+	}
 	return m != a.at || m.link != a.link || x.replay.on && x.trx == nil && j.st != nil && j.st.Class == sqlscan.Begin
 }
 
@@ -148,11 +154,15 @@ func (x *session) lostName(j *job) string {
 	}
 	n := x.variableNames(j)
 	switch {
-	case x.away.all, n.vague:
+	case x.away.all, n.vague, n.hidden:
 		return "user variables"
 	}
 	for _, name := range n.reads {
-		if slices.Contains(x.away.lost, name) {
+		switch {
+		case !slices.Contains(x.away.lost, name):
+		case name == sqlscan.OddVariable:
+			return "user variables with such names"
+		default:
 			return "user variable @" + name
 		}
 	}
@@ -163,7 +173,9 @@ func (x *session) lostName(j *job) string {
 // lost. An error ends the command.
 func (x *session) fetch() error {
 	a := &x.away
-	m, names, vague := a.at, a.names, a.vague
+	m, vague := a.at, a.vague
+	names := slices.DeleteFunc(slices.Clone(a.names), func(name string) bool { return name == sqlscan.OddVariable })
+	odd := len(names) < len(a.names)
 	values, err := x.valuesAt(m, names)
 	if errors.Is(err, errKilled) || err != nil && context.Cause(x.ctx) != nil {
 		return err
@@ -173,6 +185,9 @@ func (x *session) fetch() error {
 		x.sit.variables = variablesEverywhere
 	}
 	server := m.server().Name()
+	if odd {
+		a.lose("server "+server+" has set one, and what they are called cannot be told", false, sqlscan.OddVariable)
+	}
 	if vague {
 		a.lose("the names of those that server "+server+" has set cannot be told", true)
 	}

@@ -166,6 +166,13 @@ func TestVariablesLost(t *testing.T) {
 		k := newCluster(t, nil)
 		c := k.Session()
 		c.Run(t, do("START TRANSACTION READ ONLY", "SET @é = (SELECT 1)", "COMMIT"), ask("SELECT @é", "db2"))
+		c.Run(t, do("INSERT 0", "INSERT @m"), pt.Query("INSERT @é"), refused, do("SET @ö = 1"), pt.Query("INSERT @é"), refused)
+		c.Run(t, pt.Send(protocol.ComResetConnection, ""), pt.ExpectOK(), do("INSERT @é"))
+	})
+	t.Run("text that is not at hand", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		c.Run(t, do("/* weir route to replica */ SELECT @m := 1, '"+strings.Repeat("a", 70_000)+"'"))
 		c.Run(t, do("INSERT 0"), pt.Query("INSERT @m"), refused, do("SET @m = 1"), pt.Query("INSERT @m"), refused)
 		c.Run(t, pt.Send(protocol.ComResetConnection, ""), pt.ExpectOK(), do("INSERT @m"))
 	})

@@ -69,11 +69,11 @@ func traitsOf(c *pipeline.Command, st *pipeline.Statement, mode sqlscan.Mode) tr
 		return assignmentTraits(text, mode)
 	case sqlscan.Prepare:
 		name := preparedTraits(st)
-		reads, _, ok := sqlscan.UserVariables(text, mode)
+		reads, ok := plainReads(text, mode)
 		if name == nil || !ok {
 			return traits{}
 		}
-		return traits{sets: name, reads: variableTraits(reads), computes: true}
+		return traits{sets: name, reads: reads, computes: true}
 	case sqlscan.Deallocate:
 		return traits{sets: preparedTraits(st), ends: true}
 	}
@@ -89,11 +89,16 @@ func preparedTraits(st *pipeline.Statement) []string {
 	return []string{preparedTrait + name}
 }
 
-func variableTraits(names []string) (all []string) {
-	for _, name := range names {
+// plainReads are the user variables that a text reads, ok false where it has others than can be told apart.
+func plainReads(text []byte, mode sqlscan.Mode) (all []string, ok bool) {
+	reads, sets, ok := sqlscan.UserVariables(text, mode)
+	if !ok || slices.Contains(reads, sqlscan.OddVariable) || slices.Contains(sets, sqlscan.OddVariable) {
+		return nil, false
+	}
+	for _, name := range reads {
 		all = append(all, "@"+name)
 	}
-	return all
+	return all, true
 }
 
 // assignmentTraits are those of a SET: of system variables, it sets constants.
@@ -116,10 +121,8 @@ func assignmentTraits(text []byte, mode sqlscan.Mode) (t traits) {
 			return traits{}
 		}
 	}
-	reads, _, ok := sqlscan.UserVariables(text, mode)
-	if !ok || others && t.computes {
+	if t.reads, ok = plainReads(text, mode); !ok || others && t.computes {
 		return traits{}
 	}
-	t.reads = variableTraits(reads)
 	return t
 }
