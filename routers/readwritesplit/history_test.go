@@ -82,6 +82,20 @@ func TestHistoryCompacted(t *testing.T) {
 	})
 }
 
+// TestUsedUp: what the next INSERT uses up is not set again at a new connection, which the session does not get.
+func TestUsedUp(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, do("SET insert_id = 500", "INSERT 1"))
+	k.db1.expect("SET insert_id = 500", "INSERT 1")
+	k.db1.die()
+	k.db1.rise()
+	k.AwaitLog("lost while idle")
+	c.Run(t, pt.Query("INSERT 2"), lost())
+	k.db1.expect()
+	k.db2.expect()
+}
+
 // anyRows reads the answer of whichever server it is.
 func anyRows(c *pt.Conn) error {
 	_, err := c.ReadRows()

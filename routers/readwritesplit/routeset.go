@@ -42,6 +42,8 @@ func (p *policy) set(c *pipeline.Command, st *pipeline.Statement, effects sqlsca
 		return decision{why: "it is about the next transaction", marks: marksNext}
 	case containsFold(st.Canonical, "gtid_next"), containsFold(st.Canonical, "gtid_seq_no"):
 		return decision{why: "it is about what is written next", marks: marksBound}
+	case oneShot(st.Canonical):
+		return decision{why: "the next statement there uses it up", marks: marksBound}
 	case sit.sameEverywhere(st, effects):
 		return decision{target: toAll, why: whySession}
 	}
@@ -50,6 +52,21 @@ func (p *policy) set(c *pipeline.Command, st *pipeline.Statement, effects sqlsca
 		return decision{target: toLast, why: "it asks about the statement before", marks: marksVariablesLast}
 	}
 	return d
+}
+
+// oneShot reports whether a SET may be about a variable that the next statement uses up, so that to set it again later, at
+// a new connection, is to do something else.
+func oneShot(canonical string) bool {
+	const name, last = "insert_id", "last_"
+	if containsFold(canonical, "rand_seed") {
+		return true
+	}
+	for i := 0; i+len(name) <= len(canonical); i++ {
+		if strings.EqualFold(canonical[i:i+len(name)], name) && (i < len(last) || !strings.EqualFold(canonical[i-len(last):i], last)) {
+			return true
+		}
+	}
+	return false
 }
 
 // ordinary are the effects of a SET whose values are the same on all servers.
