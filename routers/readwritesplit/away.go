@@ -143,7 +143,7 @@ func (x *session) mustFetch(m *member, j *job) bool {
 	if !executes(j.c) && !kept(j.c, j.st) || j.d.beside && j.st.Effects&sqlscan.UserVariable == 0 {
 		return false
 	}
-	return m != a.at || m.link != a.link || x.replay.on && x.trx == nil && j.st != nil && j.st.Class == sqlscan.Begin
+	return m != a.at || m.link != a.link || x.replay.on && x.trx == nil && j.st != nil && (j.st.Class == sqlscan.Begin || x.sit.manual)
 }
 
 // lostName is the name of a lost variable that the command reads, "" where it reads none.

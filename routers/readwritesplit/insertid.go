@@ -42,6 +42,8 @@ func (x *session) noteInsertID(m *member, j *job) {
 	case sure:
 		*n, m.insertID = insertID{value: value, at: m.link}, value
 	case !changed:
+	case m != x.primary && x.passage.lastInsertID == 0: // a replica, which has written nothing
+		m.insertID = untold
 	case n.at == m.link:
 		n.value, n.unsure = 0, true
 		m.insertID = untold
@@ -223,6 +225,17 @@ func (x *session) askInsertID() error {
 		field, _ := protocol.LenencString(x.answer.row)
 		if value, err := strconv.ParseUint(string(field), 10, 64); err == nil {
 			n.value, n.unsure, m.insertID = value, false, value
+		}
+	}
+	return nil
+}
+
+// saveInsertID asks the connection that alone knows LAST_INSERT_ID(), where its server is about to be left.
+func (x *session) saveInsertID() error {
+	for i := range x.members {
+		m := &x.members[i]
+		if x.insert.unsure && m.link == x.insert.at && !m.server().State().Takes() {
+			return x.askInsertID()
 		}
 	}
 	return nil

@@ -70,6 +70,9 @@ func (x *session) pick(j *job) (*member, error) {
 		if j.primary {
 			break
 		}
+		if err := x.askUnasked(); err != nil {
+			return nil, err
+		}
 		if err := x.askPrimary(j); err != nil {
 			return nil, err
 		}

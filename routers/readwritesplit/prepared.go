@@ -60,7 +60,29 @@ func (x *session) ready(m *member, j *job) (c *pipeline.Command, id uint32, err 
 	if err := x.catchUp(m, j); err != nil {
 		return nil, 0, err
 	}
+	if err := x.bringInsertID(m, j); err != nil {
+		return nil, 0, err
+	}
 	return x.addressed(m, j)
+}
+
+// unexecuted does what an execution does to its statement, where it has been answered without a server: it uses up values that
+// were sent ahead, and binds types.
+func (x *session) unexecuted(j *job) error {
+	st := j.stmt
+	if st == nil || !executes(j.c) {
+		return errAnswered
+	}
+	if m := x.long[st.ID]; m != nil {
+		delete(x.long, st.ID)
+		if err := m.forget(st.ID); err != nil && !x.survives(m, err) {
+			return err
+		}
+	}
+	if err := x.values.Decode(j.c.Payload(), st.Params, st.Types, nil, x.s.Capabilities()); err == nil && x.values.Bound {
+		st.Types = x.values.AppendTypes(st.Types[:0])
+	}
+	return errAnswered
 }
 
 // addressed is ready for a server that is up to date.

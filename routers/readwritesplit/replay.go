@@ -334,3 +334,10 @@ func (x *session) rolledBack(j *job, why string, cause error) error {
 	}
 	return j.answer(told)
 }
+
+// beside has the transaction not be run again where m, which is not its server, has run session commands of it.
+func (p *replay) beside(m *member) {
+	if len(p.log) > 0 && m.synced > p.log[0].next {
+		p.spoil("session commands of it were run elsewhere")
+	}
+}

@@ -44,8 +44,9 @@ type session struct {
 	waiting []byte     // the statement by which a server waits, kept for its memory
 	primary *member    // the one used last
 	replay  replay
-	seen    uint64 // changes of servers' states
-	failing error  // why the session ends at its next command
+	unasked *pipeline.Link // which may have written what it has not told of
+	seen    uint64         // changes of servers' states
+	failing error          // why the session ends at its next command
 }
 
 // A job is a command on its way to a server.
@@ -140,6 +141,7 @@ func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline
 		if err := x.endElsewhere("COMMIT"); err != nil {
 			return err
 		}
+		x.sit.lost()
 	case x.sit.optimistic && x.moves(j):
 		if over, err := x.over(j, x.move(j)); over {
 			return err
@@ -214,8 +216,8 @@ var (
 // runAt has one server serve the command. errAgain says that another one may.
 func (x *session) runAt(m *member, j *job) error {
 	c, id, err := x.ready(m, j)
-	if err == nil {
-		err = x.bringInsertID(m, j)
+	if errors.Is(err, errAnswered) {
+		return x.unexecuted(j)
 	}
 	if err != nil {
 		return x.notReady(m, j, err)
@@ -280,6 +282,7 @@ func (x *session) served(m *member, j *job) error {
 			x.noteInsertID(m, j)
 		}
 		x.noteStatement(m, j)
+		x.replay.beside(m)
 		return nil
 	}
 	x.last, x.sit.granted = m, r.granted
@@ -305,6 +308,10 @@ func (x *session) served(m *member, j *job) error {
 		return nil
 	}
 	if x.wroteUntold(m, j) {
+		x.unasked = m.link
+	}
+	if x.unasked != nil && x.r.scope == causalService {
+		x.unasked = nil
 		if err := x.askWritten(m); err != nil {
 			return err
 		}
@@ -314,6 +321,9 @@ func (x *session) served(m *member, j *job) error {
 	}
 	if seen := x.r.watch.changes.Load(); seen != x.seen {
 		x.seen = seen
+		if err := x.saveInsertID(); err != nil {
+			return err
+		}
 		x.review(false)
 	}
 	return nil

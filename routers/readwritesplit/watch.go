@@ -124,7 +124,7 @@ func (x *session) deposed(m *member) {
 
 // holds reports whether cursors are open at m, or values have been sent ahead to it, or it alone knows user variables.
 func (x *session) holds(m *member) bool {
-	if x.away.at == m {
+	if x.away.at == m || x.insert.unsure && x.insert.at == m.link {
 		return true
 	}
 	for _, at := range x.cursors {

@@ -1,0 +1,58 @@
+package readwritesplit_test
+
+import (
+	"testing"
+
+	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
+	"github.com/weirproxy/weir/protocol"
+	pt "github.com/weirproxy/weir/protocol/protocoltest"
+	"github.com/weirproxy/weir/routers/readwritesplit"
+)
+
+// TestCommittedAndRefused: a read-only transaction is over that was committed for a statement which was then refused.
+func TestCommittedAndRefused(t *testing.T) {
+	k := newCluster(t, func(c *readwritesplit.Config) { c.OnPrimaryLoss = "read_only" })
+	c := k.Session()
+	c.Run(t, do(beginReading), ask("SELECT 1", "db2"))
+	k.in(down)
+	c.Run(t, pt.Query("TRUNCATE TABLE t"), pt.ExpectError(protocol.ErOptionPreventsStatement))
+	k.in(primary)
+	k.forget()
+	c.Run(t, do("INSERT 2"))
+	k.db1.expect("INSERT 2")
+}
+
+// TestInsertIDAfterReplica: what a replica is called for leaves LAST_INSERT_ID() as it was.
+func TestInsertIDAfterReplica(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	k.db1.on("INSERT 1", numbered(42, protocol.StatusAutocommit))
+	c.Run(t, do("INSERT 1", "/* weir route to replica */ CALL p()"), ask("SELECT LAST_INSERT_ID()", "db1"))
+}
+
+// TestInsertIDOfDrained: a server that alone knows LAST_INSERT_ID() is asked before it is left.
+func TestInsertIDOfDrained(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	k.db1.on("INSERT 1", numbered(42, protocol.StatusAutocommit))
+	k.db1.on(getInsertID, pt.ReplyRows([]string{"id"}, []string{"42"}))
+	c.Run(t, do("INSERT 1"))
+	k.Servers[0].SetService(pipeline.Draining)
+	k.in(replica, primary, replica)
+	c.Run(t, do("INSERT 2"))
+	pipelinetest.Eventually(t, func() bool { return k.Servers[0].Links() == 0 }, k.Log.String)
+}
+
+// TestReplayAfterBeside: session commands of a transaction that have been run at the primary meanwhile are not run there again.
+func TestReplayAfterBeside(t *testing.T) {
+	k := newCluster(t, replaying)
+	k.in(primary, replica, down)
+	c := k.Session()
+	c.Run(t, do("SET @a = 1", beginReading, "SET @a = @a + 1"), ask("SELECT LAST_INSERT_ID()", "db1"))
+	k.db2.die()
+	c.Run(t, pt.Query("SELECT 1"), pt.ExpectError(protocol.ErLockDeadlock))
+	if n := k.db1.times("SET @a = @a + 1"); n != 1 {
+		t.Errorf("it was run %d times", n)
+	}
+}
