@@ -42,6 +42,8 @@ func TestInsertIDOfDrained(t *testing.T) {
 	k.in(replica, primary, replica)
 	c.Run(t, do("INSERT 2"))
 	pipelinetest.Eventually(t, func() bool { return k.Servers[0].Links() == 0 }, k.Log.String)
+	c.Run(t, ask("SELECT LAST_INSERT_ID()", "db2"))
+	k.db2.expect("SET LAST_INSERT_ID = 0", "INSERT 2", "SET LAST_INSERT_ID = 42", "SELECT LAST_INSERT_ID()")
 }
 
 // TestReplayAfterBeside: session commands of a transaction that have been run at the primary meanwhile are not run there again.
