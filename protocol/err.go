@@ -12,6 +12,7 @@ const (
 	ErConCount                uint16 = 1040 // 08004
 	ErHandshake               uint16 = 1043 // 08S01
 	ErAccessDenied            uint16 = 1045 // 28000
+	ErBadDB                   uint16 = 1049 // 42000
 	ErServerShutdown          uint16 = 1053 // 08S01
 	ErNormalShutdown          uint16 = 1077 // 00000
 	ErNoSuchThread            uint16 = 1094 // HY000

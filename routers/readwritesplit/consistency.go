@@ -156,12 +156,10 @@ func (x *session) takeOver(m *member) error {
 // askUnasked asks for what has been written before a read is to see it, and not sooner: the client may ask about the
 // statement that has.
 func (x *session) askUnasked() error {
-	l := x.unasked
+	m := x.behind(x.unasked)
 	x.unasked = nil
-	for i := range x.members {
-		if m := &x.members[i]; l != nil && m.link == l && m.connected() {
-			return x.askWritten(m)
-		}
+	if m == nil {
+		return nil
 	}
-	return nil
+	return x.askWritten(m)
 }

@@ -213,30 +213,25 @@ func (x *session) setSince(m *member, a asks) (bool, error) {
 // askInsertID asks the connection that knows LAST_INSERT_ID(), if it is there and its server is.
 func (x *session) askInsertID() error {
 	n := &x.insert
-	for i := range x.members {
-		m := &x.members[i]
-		if m.link != n.at || !m.connected() || n.blank || !m.server().State().Up {
-			continue
-		}
-		answered, err := x.inquire(m, pipeline.NewQuery("SELECT LAST_INSERT_ID()", x.s.Capabilities()))
-		if err != nil || !answered {
-			return err
-		}
-		field, _ := protocol.LenencString(x.answer.row)
-		if value, err := strconv.ParseUint(string(field), 10, 64); err == nil {
-			n.value, n.unsure, m.insertID = value, false, value
-		}
+	m := x.behind(n.at)
+	if m == nil || n.blank || !m.server().State().Up {
+		return nil
+	}
+	answered, err := x.inquire(m, pipeline.NewQuery("SELECT LAST_INSERT_ID()", x.s.Capabilities()))
+	if err != nil || !answered {
+		return err
+	}
+	field, _ := protocol.LenencString(x.answer.row)
+	if value, err := strconv.ParseUint(string(field), 10, 64); err == nil {
+		n.value, n.unsure, m.insertID = value, false, value
 	}
 	return nil
 }
 
 // saveInsertID asks the connection that alone knows LAST_INSERT_ID(), where its server is about to be left.
 func (x *session) saveInsertID() error {
-	for i := range x.members {
-		m := &x.members[i]
-		if x.insert.unsure && m.link == x.insert.at && !m.server().State().Takes() {
-			return x.askInsertID()
-		}
+	if m := x.behind(x.insert.at); x.insert.unsure && m != nil && !m.server().State().Takes() {
+		return x.askInsertID()
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ const schemaPause = 10 * time.Second
 // reports whether that was known.
 func (m *member) lacksSchema(err error) bool {
 	refused, _ := errors.AsType[*protocol.SQLError](err)
-	if refused == nil || refused.Code != erBadDB || m.server().State().Role == pipeline.Primary {
+	if refused == nil || refused.Code != protocol.ErBadDB || m.server().State().Role == pipeline.Primary {
 		return false
 	}
 	schema := m.x.s.Schema()
@@ -82,9 +82,6 @@ func (m *member) lacksSchema(err error) bool {
 	m.lacks, m.until = schema, time.Now().Add(schemaPause)
 	return known
 }
-
-// erBadDB is "Unknown database".
-const erBadDB = 1049
 
 // leftOut reports whether the session is not to use the server.
 func (m *member) leftOut() bool {

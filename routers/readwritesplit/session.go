@@ -96,6 +96,17 @@ func (x *session) member(srv *pipeline.Server) *member {
 	return nil
 }
 
+// behind returns the server of a connection, nil where that is not there any more, or is nil.
+func (x *session) behind(l *pipeline.Link) *member {
+	if l == nil || !l.IsOpen() {
+		return nil
+	}
+	if m := x.member(l.Server); m != nil && m.link == l {
+		return m
+	}
+	return nil
+}
+
 // Serve is pipeline.Handler's.
 func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline.Command) error {
 	x.ctx = ctx
