@@ -183,8 +183,15 @@ func (l *Link) exchange(w ReplyWriter, c *Command) error {
 		}
 		return err
 	}
-	if err != nil && !isServerSide(err) {
-		return err
+	in := replyBuffer{l: l}
+	defer in.release()
+	return l.receive(w, c, &frames, &in, err)
+}
+
+// receive relays the reply to a command, where sending it has ended in frames and sendErr.
+func (l *Link) receive(w ReplyWriter, c *Command, frames *protocol.Framer, in *replyBuffer, sendErr error) error {
+	if sendErr != nil && !isServerSide(sendErr) {
+		return sendErr
 	}
 	if l.s.gone() { // the event that tells of it may have come with the command
 		return fmt.Errorf("%w: it hung up during the command", errClientGone)
@@ -194,8 +201,8 @@ func (l *Link) exchange(w ReplyWriter, c *Command) error {
 	if isDump(c.Com()) {
 		defer l.passAcks()()
 	}
-	sendErr := err
-	if err = l.relay(w, c, &frames); err == nil && sendErr != nil {
+	err := l.relay(w, c, frames, in)
+	if err == nil && sendErr != nil {
 		return fmt.Errorf("%w: %w", ErrServerLost, sendErr)
 	}
 	return err

@@ -97,20 +97,34 @@ func (l *Link) Try(w ReplyWriter, c *Command, id uint32) error {
 }
 
 func (l *Link) try(w ReplyWriter, c *Command, id uint32) error {
-	if !l.IsOpen() {
-		return &LostError{Server: l.Server, Err: errors.New("the connection is closed"), Unsent: true}
+	err := l.begin()
+	if err != nil {
+		return err
 	}
-	if err := l.attach(); err != nil {
-		return &LostError{Server: l.Server, Err: err, Unsent: true}
-	}
-	l.renamed, l.began = id, false
-	var err error
+	l.renamed = id
 	if l.s.trace != nil {
 		err = l.serveTraced(w, c)
 	} else {
 		err = l.exchange(w, c)
 	}
 	l.renamed = 0
+	return l.lostBy(err)
+}
+
+// begin sees to it that the link can be sent something. Its error is a *LostError.
+func (l *Link) begin() error {
+	l.began = false
+	if !l.IsOpen() {
+		return &LostError{Server: l.Server, Err: errors.New("the connection is closed"), Unsent: true}
+	}
+	if err := l.attach(); err != nil {
+		return &LostError{Server: l.Server, Err: err, Unsent: true}
+	}
+	return nil
+}
+
+// lostBy has what came of an exchange say that the link has failed, where it has.
+func (l *Link) lostBy(err error) error {
 	if errors.Is(err, ErrServerLost) {
 		if _, known := errors.AsType[*LostError](err); !known {
 			return &LostError{Server: l.Server, Err: err, Began: l.began}

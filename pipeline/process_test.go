@@ -38,7 +38,9 @@ func user(name, password string) pipeline.UserConfig {
 func run(t *testing.T, address string, o pipelinetest.Options) *pipelinetest.Front {
 	t.Helper()
 	o.Servers = []string{address}
-	o.Target = func(servers []*pipeline.Server) pipeline.Target { return single{servers[0]} }
+	if o.Target == nil {
+		o.Target = func(servers []*pipeline.Server) pipeline.Target { return single{servers[0]} }
+	}
 	if o.Users == nil {
 		o.Users = secrets
 	}

@@ -12,14 +12,16 @@ import (
 // fairReads is how many buffers of a reply are relayed, or commands served, before others on the worker have a turn.
 const fairReads = 32
 
-// relay reads the reply and writes it to w.
-func (l *Link) relay(w ReplyWriter, c *Command, frames *protocol.Framer) error {
-	in := replyBuffer{l: l}
-	defer in.release()
+// relay reads the reply and writes it to w. What in has already is the beginning of it, and what it has afterwards is that
+// of the reply to the next command which has been sent.
+func (l *Link) relay(w ReplyWriter, c *Command, frames *protocol.Framer, in *replyBuffer) error {
 	for reads := 1; ; reads++ {
-		if err := in.read(); err != nil {
-			return l.lost(w, serverSide{err})
+		if !in.ahead {
+			if err := in.read(); err != nil {
+				return l.lost(w, serverSide{err})
+			}
 		}
+		in.ahead = false
 		if l.leg > 0 {
 			l.arrived()
 		}
@@ -32,16 +34,16 @@ func (l *Link) relay(w ReplyWriter, c *Command, frames *protocol.Framer) error {
 				return err
 			}
 		}
+		in.have = copy(in.buf, in.buf[at:in.have])
 		if l.reader.Done() {
-			if at < in.have {
-				return l.surplus(in.buf[at:in.have])
+			if in.ahead = in.have > 0; in.ahead && !in.more {
+				return l.surplus(in.buf[:in.have])
 			}
-			if l.conn.HasInput() { // no further event will tell
+			if l.conn.HasInput() && !in.more { // no further event will tell
 				l.s.linkSpoke = true
 			}
 			return nil
 		}
-		in.have = copy(in.buf, in.buf[at:in.have])
 		if reads%fairReads == 0 {
 			if err := l.s.task.Yield(); err != nil {
 				return l.lost(w, serverSide{err})
@@ -80,7 +82,9 @@ func (l *Link) write(w ReplyWriter, c *Command, frames *protocol.Framer, b []byt
 type replyBuffer struct {
 	l    *Link
 	buf  []byte
-	have int // bytes of a packet that has not come whole
+	have int // bytes of a packet that has not come whole, or, where ahead is set, that nobody has looked at
+	// more says that replies to further commands will follow. ahead says that one has begun.
+	more, ahead bool
 }
 
 // read waits for bytes and adds them to what is there.

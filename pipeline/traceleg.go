@@ -20,14 +20,21 @@ func (l *Link) serveTraced(w ReplyWriter, c *Command) error {
 	if buf != nil {
 		l.s.worker.PutSmall(buf)
 	}
-	if at > 0 {
-		leg := &t.Legs[at-1]
-		if l.leg = 0; leg.End == 0 {
-			leg.End = time.Since(t.Start)
-		}
-		leg.Lost = err != nil
-	}
+	l.endLeg(at, err)
 	return err
+}
+
+// endLeg notes how a leg has ended. 0 is none.
+func (l *Link) endLeg(at int, err error) {
+	if l.leg = 0; at == 0 {
+		return
+	}
+	t := l.s.trace
+	leg := &t.Legs[at-1]
+	if leg.End == 0 {
+		leg.End = time.Since(t.Start)
+	}
+	leg.Lost = err != nil
 }
 
 // beginLeg adds a leg, where the statement's spans may be written, and returns its number; 0 is none.

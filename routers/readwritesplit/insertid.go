@@ -171,17 +171,11 @@ func (x *session) bringInsertID(m *member, j *job) error {
 	return nil
 }
 
-// primeInsertID has the primary's connection, which is new or was a replica's, know LAST_INSERT_ID(), or that it is lost.
-func (m *member) primeInsertID() error {
+// lacksInsertID reports whether the primary's connection, which is new or was a replica's, is to be told LAST_INSERT_ID(), or
+// by 0 that it is lost.
+func (m *member) lacksInsertID() bool {
 	n := &m.x.insert
-	if m != m.x.primary || n.at == m.link || !n.unsure && n.value == m.insertID {
-		return nil
-	}
-	if err := m.ask(pipeline.NewQuery(insertIDText(n.value), m.x.s.Capabilities())); err != nil {
-		return err
-	}
-	m.insertID = n.value
-	return nil
+	return m == m.x.primary && n.at != m.link && (n.unsure || n.value != m.insertID)
 }
 
 // askBlank asks a connection that did not know LAST_INSERT_ID() whether something has set it since.

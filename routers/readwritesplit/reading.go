@@ -65,7 +65,7 @@ func (m *member) prepare(st *pipeline.PreparedStatement) error {
 	if made.schema == "" || made.schema == now.schema {
 		return m.ask(prepare)
 	}
-	if err := m.use(made.schema); err != nil {
+	if err := m.ask(m.use(made.schema)); err != nil {
 		return err
 	}
 	err := m.ask(prepare)
@@ -74,7 +74,7 @@ func (m *member) prepare(st *pipeline.PreparedStatement) error {
 	}
 	prepared := m.x.answer
 	if now.schema != "" {
-		if err := m.use(now.schema); err != nil {
+		if err := m.ask(m.use(now.schema)); err != nil {
 			return m.drop(err)
 		}
 	}
@@ -82,20 +82,9 @@ func (m *member) prepare(st *pipeline.PreparedStatement) error {
 	return err
 }
 
-// use changes the server's default schema.
-func (m *member) use(schema string) error {
-	return m.ask(pipeline.NewCommand(protocol.ComInitDB, []byte(schema), m.x.s.Capabilities()))
-}
-
-// drop has the session do without the server, where err is its refusal of what other servers have done.
-func (m *member) drop(err error) error {
-	failed := refusedBy(err)
-	if failed == nil {
-		return err
-	}
-	m.unfit = true
-	m.link.Close()
-	return &errUnfit{m.server().Name(), failed}
+// use is what changes the server's default schema.
+func (m *member) use(schema string) *pipeline.Command {
+	return pipeline.NewCommand(protocol.ComInitDB, []byte(schema), m.x.s.Capabilities())
 }
 
 // refusedBy returns the answer that err is, nil where it is none: that of a server that is lost has one in it, at times.
@@ -105,17 +94,4 @@ func refusedBy(err error) *protocol.SQLError {
 	}
 	refused, _ := errors.AsType[*protocol.SQLError](err)
 	return refused
-}
-
-// rewind has a new connection, which was opened with the default schema there is now, begin where the session began, since
-// what session commands mean may depend on it.
-func (m *member) rewind() error {
-	x := m.x
-	if m.synced != 0 || x.opened == "" || x.opened == x.s.Schema() {
-		return nil
-	}
-	if err := m.use(x.opened); err != nil {
-		return m.drop(err)
-	}
-	return nil
 }

@@ -44,6 +44,17 @@ func (a *answer) WriteReply(p *protocol.Chunk) error {
 	return nil
 }
 
+// failure is the answer where it is an error: a *protocol.SQLError, or errKilled.
+func (a *answer) failure() error {
+	switch {
+	case a.err == nil:
+		return nil
+	case a.err.Code == protocol.ErQueryInterrupted:
+		return errKilled
+	}
+	return a.err
+}
+
 // A passage passes a statement's reply on to the client, and looks at it.
 type passage struct {
 	w      pipeline.ReplyWriter

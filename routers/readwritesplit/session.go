@@ -42,6 +42,7 @@ type session struct {
 	away    away
 	causal  *causality // nil: reads need not see anything
 	waiting []byte     // the statement by which a server waits, kept for its memory
+	steps   []step     // likewise
 	primary *member    // the one used last
 	replay  replay
 	unasked *pipeline.Link // which may have written what it has not told of
