@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
@@ -138,7 +141,7 @@ func (f *fetched) values(n int) (all []string, err error) {
 
 // A value is a user variable's: itself, in hexadecimal digits, its character set and its collation.
 type value struct {
-	kind     byte // of the column
+	kind     byte // of the column: mysql.MYSQL_TYPE_...
 	unsigned bool
 	parts    [4][]byte
 	null     [4]bool
@@ -148,17 +151,9 @@ type value struct {
 // https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset_column_definition.html
 func (v *value) describe(column []byte) {
 	if at := len(column) - 6; at >= 0 { // kind, flags, decimals and two bytes of nothing end it
-		v.kind, v.unsigned = column[at], binary.LittleEndian.Uint16(column[at+1:])&unsignedFlag != 0
+		v.kind, v.unsigned = column[at], binary.LittleEndian.Uint16(column[at+1:])&mysql.UNSIGNED_FLAG != 0
 	}
 }
-
-// Of column definitions.
-const (
-	kindTiny, kindShort, kindLong, kindLongLong, kindInt24 = 1, 2, 3, 8, 9
-	kindFloat, kindDouble                                  = 4, 5
-	kindDecimal, kindNewDecimal                            = 0, 246
-	unsignedFlag                                           = 32
-)
 
 // sql returns what evaluates to the value, whatever the session's settings are: "" where it is too long.
 func (v *value) sql() (sql string, ok bool) {
@@ -167,21 +162,21 @@ func (v *value) sql() (sql string, ok bool) {
 	}
 	number := string(v.parts[0])
 	switch v.kind {
-	case kindTiny, kindShort, kindLong, kindLongLong, kindInt24:
+	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_INT24, mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG:
 		if v.unsigned {
 			number = "CAST(" + number + " AS UNSIGNED)"
 		}
-		return number, consists(v.parts[0], "-")
-	case kindDecimal, kindNewDecimal:
+		return number, isNumber(v.parts[0], "-")
+	case mysql.MYSQL_TYPE_DECIMAL, mysql.MYSQL_TYPE_NEWDECIMAL:
 		if !strings.Contains(number, ".") {
 			number += "."
 		}
-		return number, consists(v.parts[0], "-.")
-	case kindFloat, kindDouble:
+		return number, isNumber(v.parts[0], "-.")
+	case mysql.MYSQL_TYPE_FLOAT, mysql.MYSQL_TYPE_DOUBLE:
 		if !strings.ContainsAny(number, "eE") {
 			number += "e0"
 		}
-		return number, consists(v.parts[0], "-+.eE")
+		return number, isNumber(v.parts[0], "-+.eE")
 	}
 	switch {
 	case v.null[1] || v.null[2] || v.null[3] || !consists(v.parts[1], hexLetters) || len(v.parts[1])%2 != 0 ||
@@ -201,6 +196,12 @@ const (
 	hexLetters  = "ABCDEFabcdef"
 	nameLetters = "abcdefghijklmnopqrstuvwxyz_"
 )
+
+// isNumber reports whether it is a number that consists of digits and these characters alone.
+func isNumber(s []byte, of string) bool {
+	_, err := strconv.ParseFloat(string(s), 64)
+	return err == nil && consists(s, of)
+}
 
 // consists reports whether there are digits and these characters alone.
 func consists(s []byte, of string) bool {
