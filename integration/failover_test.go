@@ -42,11 +42,8 @@ var failures = []struct {
 
 func testFailover(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
-	// Closed at once: its server will be killed.
-	db, err := sql.Open("mysql", server.DSN(c.Primary().Addr, ""))
+	b, err := bank.Open(t.Context(), open(t, c.Primary().Addr), 50)
 	must(t, err)
-	b, err := bank.Open(t.Context(), db, 50)
-	must(t, errors.Join(err, db.Close()))
 	f := &failover{c: c, b: b}
 	must(t, c.WaitCaughtUp())
 	// Long enough that the servers, who share the machine with everybody else, are ahead of the clients.
@@ -318,6 +315,6 @@ func open(t *testing.T, addr string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("mysql", server.DSN(addr, ""))
 	must(t, err)
-	t.Cleanup(func() { must(t, db.Close()) })
+	t.Cleanup(func() { _ = db.Close() }) // an error says that a server was killed that it was connected to
 	return db
 }
