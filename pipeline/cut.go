@@ -41,6 +41,19 @@ func (c *Cutter) Cut(err error) { c.order(&cut{err, true}) }
 // at once where that is so. A session that is idle is told without waiting for its next statement.
 func (c *Cutter) CutAtRest(err error) { c.order(&cut{err, false}) }
 
+// Stay takes CutAtRest back, where the session has not come to rest yet.
+func (c *Cutter) Stay() {
+	old := c.cut.Load()
+	if old == nil || old.now || !c.cut.CompareAndSwap(old, nil) || c.s.place.Load() == nil {
+		return
+	}
+	c.s.onWorker(func() {
+		if s := c.s; s.cutter == c && s.leaving == error(old) {
+			s.leaving = nil
+		}
+	})
+}
+
 // Tell has f run on the session's worker, soon, whatever the session does then: busy says that a command is being served.
 // f must not wait. It does not run where the chain is no more, or is being opened.
 func (c *Cutter) Tell(f func(busy bool)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,6 +88,25 @@ func ask(ctx context.Context, conn poll.Conn, before *answer) (answer, error) {
 		a.channels = append(a.channels, newChannel(row))
 	}
 	return a, nil
+}
+
+// cautious takes each channel's lag for what it was a poll before where that was more: a replica that has just started
+// replication says 0 before it knows what it lacks.
+func (a *answer) cautious(before *answer) answer {
+	careful := *a
+	if before == nil {
+		return careful
+	}
+	careful.channels = slices.Clone(a.channels)
+	for n := range careful.channels {
+		c := &careful.channels[n]
+		for _, old := range before.channels {
+			if old.name == c.name && c.lag != pipeline.UnknownLag && (old.lag == pipeline.UnknownLag || old.lag > c.lag) {
+				c.lag = old.lag
+			}
+		}
+	}
+	return careful
 }
 
 func (a *answer) askMariaDB(ctx context.Context, conn poll.Conn) ([]poll.Row, error) {

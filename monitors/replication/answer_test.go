@@ -168,7 +168,7 @@ func FuzzChannel(f *testing.F) {
 			servers[i].Answer = answer{id: id, host: host, port: port, channels: []channel{c}}
 		}
 		topology := newTopology(servers)
-		d := newReign(2).decide(topology)
+		d := newReign(2, 1).decide(topology)
 		describe(topology, d, none)
 		for _, v := range d.verdicts {
 			if v.role.Reads() && c.sql == stopped {
@@ -245,6 +245,30 @@ func TestNew(t *testing.T) {
 	for _, want := range []string{"user: ", "failures: ", "servers: ", "heartbeat: writer: "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not have %q", err, want)
+		}
+	}
+}
+
+// TestCautious: MariaDB says that it is 0 s behind for a moment when replication starts, whatever it lacks.
+func TestCautious(t *testing.T) {
+	at := func(lag time.Duration) *answer { return &answer{channels: []channel{{name: "one", lag: lag}}} }
+	for name, tt := range map[string]struct {
+		before    *answer
+		now, want time.Duration
+	}{
+		"first":          {nil, 0, 0},
+		"was behind":     {at(7 * time.Second), 0, 7 * time.Second},
+		"was not known":  {at(pipeline.UnknownLag), 0, pipeline.UnknownLag},
+		"falls behind":   {at(0), time.Second, time.Second},
+		"is not known":   {at(0), pipeline.UnknownLag, pipeline.UnknownLag},
+		"another source": {&answer{}, 0, 0},
+	} {
+		a := at(tt.now)
+		if got := a.cautious(tt.before).channels[0].lag; got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+		if a.channels[0].lag != tt.now {
+			t.Errorf("%s: it has changed what was said", name)
 		}
 	}
 }

@@ -35,7 +35,10 @@ func topologyOf(t *testing.T, s scene, before []server) (servers []server, want 
 		}
 		i := len(servers)
 		srv := server{name: words[0], address: words[0] + ":3306"}
-		srv.Up, srv.Answered = true, true
+		srv.Up, srv.Answered, srv.Polls = true, true, 1
+		if before != nil {
+			srv.Polls += before[i].Polls
+		}
 		srv.Answer = answer{id: fmt.Sprint(i + 1), host: words[0], port: "3306", readOnly: words[1] == "ro", behind: pipeline.UnknownLag}
 		for _, c := range words[2:] {
 			srv.Answer.channels = append(srv.Answer.channels, channelOf(t, c))
@@ -44,7 +47,7 @@ func topologyOf(t *testing.T, s scene, before []server) (servers []server, want 
 		case "down", "denied":
 			srv.Seen = poll.Seen[answer]{}
 			if before != nil {
-				srv.Answered, srv.Answer = before[i].Answered, before[i].Answer
+				srv.Answered, srv.Answer, srv.Polls = before[i].Answered, before[i].Answer, before[i].Polls
 			}
 			srv.Up = words[1] == "denied"
 			srv.Refusing = srv.Up
@@ -262,6 +265,61 @@ func TestDecide(t *testing.T) {
 			db1 ro <db3 : relay of db3
 			db2 ro <db1 : replica of db1
 			db3 rw <db2 : primary`},
+		"a replica was stopped long before the primary dies": {`
+			db1 rw      : primary
+			db2 rw <db1 : replica of db1
+			db3 rw <db1 : replica of db1`, `
+			db1 rw              : primary
+			db2 rw <db1/stopped : none of db1 replication_stopped
+			db3 rw <db1         : replica of db1`, `
+			db1 rw              : primary
+			db2 rw              : none second_primary
+			db3 rw <db1         : replica of db1`, `
+			db1 rw              : primary
+			db2 rw              : none second_primary
+			db3 rw <db1         : replica of db1`, `
+			db1 down               : none unreachable
+			db2 rw                 : none second_primary
+			db3 rw <db1/connecting : replica of db1 replication_broken`, `
+			db1 rw      : primary
+			db2 rw      : none second_primary
+			db3 rw <db1 : replica of db1`},
+		"a promotion that took long": {`
+			db1 rw      : primary
+			db2 ro <db1 : replica of db1
+			db3 ro <db1 : replica of db1`, `
+			db1 rw      : primary
+			db2 rw      : none second_primary
+			db3 ro <db1 : replica of db1`, `
+			db1 rw      : primary
+			db2 rw      : none second_primary
+			db3 ro <db2 : none not_following`, `
+			db1 rw      : primary
+			db2 rw      : none second_primary
+			db3 ro <db2 : none not_following`, `
+			db1 down    : none unreachable
+			db2 rw      : primary
+			db3 ro <db2 : replica of db2`},
+		"an operator says which one is to be it": {`
+			db1 rw      : primary
+			db2 ro <db1 : replica of db1`, `
+			db1 rw : primary
+			db2 rw : none second_primary`, `
+			db1 rw : primary
+			db2 rw : none second_primary`, `
+			db1 rw : primary
+			db2 rw : none second_primary`, `
+			db1 down : none unreachable
+			db2 rw   : none second_primary`, `
+			db1 down : none unreachable
+			db2 ro   : none not_following`, `
+			db1 down : none unreachable
+			db2 rw   : primary`},
+		"an heir that has sources of its own": {`
+			db1 rw           : primary
+			db2 ro <far <db1 : replica of db1`, `
+			db1 down         : none unreachable
+			db2 rw <far      : primary`},
 		"several sources": {`
 			db1 rw                : primary
 			db2 ro <far <db1      : replica of db1
@@ -269,22 +327,28 @@ func TestDecide(t *testing.T) {
 			db4 ro <far <db1/stopped  : none of db1 replication_stopped`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var before []server
-			var r *reign
-			for n, s := range scenes {
-				servers, want := topologyOf(t, s, before)
-				if r == nil {
-					r = newReign(len(servers))
-				}
-				topology := newTopology(servers)
-				d := r.decide(topology)
-				describe(topology, d, none) // is not to panic
-				if diff := cmp.Diff(want, verdicts(servers, d)); diff != "" {
-					t.Errorf("scene %d: -want +got:\n%s", n+1, diff)
-				}
-				before = servers
-			}
+			play(t, scenes, 1)
 		})
+	}
+}
+
+// play has a monitor see the scenes, one after another.
+func play(t *testing.T, scenes []scene, failures int) {
+	t.Helper()
+	var before []server
+	var r *reign
+	for n, s := range scenes {
+		servers, want := topologyOf(t, s, before)
+		if r == nil {
+			r = newReign(len(servers), failures)
+		}
+		topology := newTopology(servers)
+		d := r.decide(topology)
+		describe(topology, d, none) // is not to panic
+		if diff := cmp.Diff(want, verdicts(servers, d)); diff != "" {
+			t.Errorf("scene %d: -want +got:\n%s", n+1, diff)
+		}
+		before = servers
 	}
 }
 
@@ -311,7 +375,7 @@ func TestReasons(t *testing.T) {
 		db3 rw :
 		db4 ro <far :
 		db5 ro <db1/connecting :`, nil)
-	d := newReign(len(servers)).decide(newTopology(servers))
+	d := newReign(len(servers), 1).decide(newTopology(servers))
 	want := []string{
 		"", "replication from db1 is not applied: Duplicate entry",
 		"takes writes and replicates from nobody, while db1 is the primary",
@@ -347,7 +411,7 @@ func TestSources(t *testing.T) {
 		"localhost":                 {channel{host: "localhost", port: "3307"}, 1},
 		"loopback, of version 6":    {channel{host: "localhost", port: "3308"}, 2},
 		"not answered, id is known": {channel{id: "9", host: "127.0.0.1", port: "3308"}, 2},
-		"two of one id":             {channel{id: "4", host: "four", port: "3306"}, none},
+		"two of one id":             {channel{id: "4", host: "four", port: "3306"}, 3},
 		"another at that address":   {channel{uuid: "z", host: "10.0.0.1", port: "3306"}, none},
 		"another id there":          {channel{id: "9", host: "10.0.0.1", port: "3306"}, none},
 		"elsewhere":                 {channel{id: "9", host: "10.0.0.9", port: "3306"}, none},
@@ -368,7 +432,7 @@ func TestSources(t *testing.T) {
 func TestNotes(t *testing.T) {
 	var log strings.Builder
 	n := notes{log: slog.New(slog.NewTextHandler(&log, nil))}
-	r := newReign(4)
+	r := newReign(4, 1)
 	const ring = "db1 rw <db2 : \n db2 rw <db1 : \n db3 rw : \n db4 ro <db1 <far :"
 	var before []server
 	for _, step := range []struct {

@@ -48,7 +48,7 @@ func describe(t *topology, d decision, last int) []note {
 	case d.primary == none && last == none:
 		all = append(all, note{"there is no primary: no server takes writes and replicates from no other", true, 0})
 	case d.primary == none && len(standing) > 0:
-		all = append(all, note{fmt.Sprintf("there is no primary: %s cannot be it, and %s was never seen to replicate from it or to be promoted",
+		all = append(all, note{fmt.Sprintf("there is no primary: %s cannot be it, and %s, which takes writes, is not known to have what it had",
 			t.servers[last].name, list(standing)), true, 0})
 	case d.primary == none:
 		all = append(all, note{fmt.Sprintf("there is no primary: %s cannot be it, and no other has been promoted", t.servers[last].name), true, 0})

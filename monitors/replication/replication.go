@@ -41,7 +41,7 @@ func New(c Config, env pipeline.Env) (pipeline.Monitor, error) {
 	errs := []error{c.Check(), poll.CheckServers("servers", c.Servers)}
 	m := &Monitor{
 		servers: c.Servers, before: make([]atomic.Pointer[answer], len(c.Servers)),
-		reign: newReign(len(c.Servers)), tell: poll.NewTeller(env.Log, c.Servers), notes: notes{log: env.Log},
+		reign: newReign(len(c.Servers), c.Failures), tell: poll.NewTeller(env.Log, c.Servers), notes: notes{log: env.Log},
 	}
 	m.primary.Store(none)
 	if c.Heartbeat != nil {
@@ -64,15 +64,16 @@ func (m *Monitor) Servers() []*pipeline.Server { return m.servers }
 
 // ask polls the i-th server.
 func (m *Monitor) ask(ctx context.Context, i int, conn poll.Conn) (answer, error) {
-	a, err := ask(ctx, conn, m.before[i].Load())
+	before := m.before[i].Load()
+	a, err := ask(ctx, conn, before)
 	if err != nil {
 		return a, err
 	}
 	if m.beats != nil {
-		a.behind = m.beats.ask(conn, int(m.primary.Load()) == i)
+		a.behind = m.beats.ask(conn, int(m.primary.Load()) == i && !a.readOnly)
 	}
 	m.before[i].Store(&a)
-	return a, nil
+	return a.cautious(before), nil
 }
 
 // hear decides anew, and tells the servers.

@@ -34,15 +34,54 @@ func (r *reign) decide(t *topology) decision {
 	}
 	for i := range t.servers {
 		v := t.verdict(i, d.primary, root)
+		if r.lingers(t, i, &v) {
+			v.role, v.lag = r.replicas[i].role, pipeline.UnknownLag
+		}
 		if d.primary == none && r.last != none && !v.role.Reads() && t.carriesOn(i, r) {
 			v.role, v.lag = pipeline.Replica, pipeline.UnknownLag
 		}
 		d.verdicts = append(d.verdicts, v)
 	}
+	for i := range d.verdicts {
+		d.trace(t, i)
+	}
 	for i, v := range d.verdicts {
 		r.reads[i] = v.role.Reads() || v.role == pipeline.Primary
 	}
 	return d
+}
+
+// lingers says that a server is what it was as a replica, although it does not replicate by what it says: that is not believed
+// before it has said so several times.
+func (r *reign) lingers(t *topology, i int, v *verdict) bool {
+	was, polls := &r.replicas[i], t.servers[i].Polls
+	switch {
+	case v.role.Reads():
+		*was = asReplica{role: v.role}
+		return false
+	case !was.role.Reads() || v.problem != pipeline.ReplicationStopped && v.problem != pipeline.ReplicationBroken:
+		*was = asReplica{}
+		return false
+	case was.failed == 0:
+		was.failed = polls
+	}
+	return polls-was.failed < r.failures-1
+}
+
+// trace has the lag of a replica be unknown where that of a relay is on the way to the primary.
+func (d *decision) trace(t *topology, i int) {
+	v := &d.verdicts[i]
+	for at, hops := v.of, 0; v.role.Reads() && at != none && at != d.primary && hops < len(t.servers); hops++ {
+		via := &d.verdicts[at]
+		if via.lag == pipeline.UnknownLag && d.primary != none {
+			v.lag = pipeline.UnknownLag
+			if v.problem == pipeline.NoProblem {
+				v.problem, v.reason = pipeline.ReplicationBroken, fmt.Sprintf("replicates from %s, which is not known to follow", t.servers[at].name)
+			}
+			return
+		}
+		at = via.of
+	}
 }
 
 // carriesOn says that a server goes on serving reads for as long as there is no primary, whoever it replicates from: nobody
@@ -124,8 +163,10 @@ func (t *topology) apart(i, root int) (pipeline.Problem, string) {
 		}
 	}
 	switch {
-	case i == root:
+	case i == root && srv.Answer.readOnly:
 		return pipeline.ReadOnlyPrimary, "was the primary, and is read-only"
+	case i == root:
+		return pipeline.NotFollowing, fmt.Sprintf("was the primary, and replicates from %s", list(from))
 	case len(from) > 0:
 		return pipeline.NotFollowing, fmt.Sprintf("replicates from %s, not from %s", list(from), t.servers[root].name)
 	case !srv.Answer.readOnly && root != none:

@@ -63,12 +63,19 @@ func (t *topology) source(i int, c *channel) int {
 			return to
 		}
 	}
-	return t.only(i, func(srv *server) bool {
-		if srv.Answered && (c.uuid != "" && srv.Answer.uuid != "" || c.uuid == "" && c.id != "" && srv.Answer.id != "") {
-			return false // it is known to be another
-		}
-		return srv.isAt(c.host, c.port)
-	})
+	return t.only(i, func(srv *server) bool { return srv.isAt(c.host, c.port) && !srv.isAnother(c) })
+}
+
+// isAnother says that the server is known not to be what a channel leads to. What the channel met last says nothing of
+// that while it tries to connect anew: a server may come back under another id.
+func (srv *server) isAnother(c *channel) bool {
+	switch {
+	case !srv.Answered, c.io == trying:
+		return false
+	case c.uuid != "":
+		return srv.Answer.uuid != "" && srv.Answer.uuid != c.uuid
+	}
+	return c.id != "" && srv.Answer.id != "" && srv.Answer.id != c.id
 }
 
 // only returns the one server but i of which something is so, none where it is so of several.
@@ -124,6 +131,17 @@ func (t *topology) standing(i int) bool {
 		}
 	}
 	return true
+}
+
+// strays is how many channels of a server lead to none of the servers, as far as can be told: it may be to one of them by
+// another name.
+func (t *topology) strays(i int) (n int) {
+	for at, to := range t.sources[i] {
+		if to == none && t.servers[i].Answer.channels[at].active() {
+			n++
+		}
+	}
+	return n
 }
 
 // followers is how many servers replicate from i, directly or through others, and not it from them.

@@ -202,6 +202,18 @@ func TestOutOfService(t *testing.T) {
 	}
 }
 
+// TestBackInService: what an operator takes back costs no session that was still in a transaction.
+func TestBackInService(t *testing.T) {
+	f := pair(t, nil)
+	busy := f.Session()
+	busy.Run(t, on("db1"), pt.Query("BEGIN"), pt.ExpectOK())
+	f.Servers[0].SetService(pipeline.Draining)
+	f.Session().Run(t, on("db2"))
+	f.Servers[0].SetService(pipeline.InService)
+	f.Session().Run(t, on("db1"))
+	busy.Run(t, on("db1"), pt.Query("COMMIT"), pt.ExpectOK(), on("db1"))
+}
+
 func describe(service pipeline.Service) string {
 	if service == pipeline.InMaintenance {
 		return "in maintenance"

@@ -22,6 +22,8 @@ const (
 // befall has a session meet its fate.
 func (f fate) befall(c *pipeline.Cutter, why error) {
 	switch f {
+	case stays:
+		c.Stay()
 	case leaves:
 		c.CutAtRest(why)
 	case ends:
@@ -59,12 +61,14 @@ func (r *Router) fate(srv *pipeline.Server) (f fate, why error) {
 type watch struct {
 	mu       sync.Mutex
 	sessions map[*pipeline.Server]map[*pipeline.Cutter]struct{}
+	leaving  map[*pipeline.Server]bool // whose sessions have been told to leave at rest
 
 	unwatch func() // nil until it is started
 }
 
 func (w *watch) init(servers []*pipeline.Server) {
 	w.sessions = make(map[*pipeline.Server]map[*pipeline.Cutter]struct{}, len(servers))
+	w.leaving = make(map[*pipeline.Server]bool)
 	for _, srv := range servers {
 		w.sessions[srv] = make(map[*pipeline.Cutter]struct{})
 	}
@@ -87,9 +91,8 @@ func (w *watch) start(of func(*pipeline.Server) (fate, error)) {
 	servers := slices.Collect(maps.Keys(w.sessions))
 	w.unwatch = pipeline.OnStates(servers, func() {
 		for _, srv := range servers {
-			if fate, why := of(srv); fate != stays {
-				w.befall(srv, fate, why)
-			}
+			fate, why := of(srv)
+			w.befall(srv, fate, why)
 		}
 	})
 }
@@ -98,6 +101,10 @@ func (w *watch) start(of func(*pipeline.Server) (fate, error)) {
 func (w *watch) befall(srv *pipeline.Server, f fate, why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if f == stays && !w.leaving[srv] {
+		return
+	}
+	w.leaving[srv] = f == leaves
 	for c := range w.sessions[srv] {
 		f.befall(c, why)
 	}

@@ -3,6 +3,7 @@ package poll
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -51,6 +52,7 @@ func Open(c *Config, srv *pipeline.Server) (Conn, error) {
 	}
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(1)
+	db.SetMaxIdleConns(1)
 	return &conn{db}, nil
 }
 
@@ -65,6 +67,15 @@ type conn struct{ db *sql.DB }
 func (c *conn) Close() error { return c.db.Close() }
 
 func (c *conn) Query(ctx context.Context, query string) ([]Row, error) {
+	rows, err := c.query(ctx, query)
+	if refused, ok := errors.AsType[*mysql.MySQLError](err); ok && problems[refused.Number] == pipeline.MissingPrivilege {
+		c.db.SetMaxIdleConns(0) // privileges that are granted now are had by new connections only
+		c.db.SetMaxIdleConns(1)
+	}
+	return rows, err
+}
+
+func (c *conn) query(ctx context.Context, query string) ([]Row, error) {
 	rows, err := c.db.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err

@@ -25,8 +25,9 @@ type Seen[A any] struct {
 	Up bool
 	// Refusing says that it is up and refuses what the monitor asks: what Answer has may be old.
 	Refusing bool
-	// Answered says that there is an Answer, the last one.
+	// Answered says that there is an Answer, the last one. Polls counts the polls that have brought one.
 	Answered bool
+	Polls    int
 	Answer   A
 	// Problem and Reason say why the server is down, or refusing.
 	Problem pipeline.Problem
@@ -176,6 +177,7 @@ func note[A any](seen *Seen[A], h *health, answer A, f failure) {
 	if f.problem == pipeline.NoProblem {
 		h.succeeded()
 		seen.Answered, seen.Answer = true, answer
+		seen.Polls++
 	} else if h.failed(f) {
 		seen.Problem, seen.Reason = f.problem, f.reason
 	}
