@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -181,49 +183,49 @@ func FuzzChannel(f *testing.F) {
 func TestHeartbeat(t *testing.T) {
 	now := time.Unix(1000, 0)
 	var log strings.Builder
-	h, err := newHeartbeat(HeartbeatConfig{Table: "odd`name", Writer: "weir-1"}, time.Minute, slog.New(slog.NewTextHandler(&log, nil)))
+	const insert, sel = "INSERT INTO `weir`.`odd``name` (writer, at) VALUES ('weir-1', ", "SELECT at FROM `weir`.`odd``name` WHERE writer = 'weir-1'"
+	primary := &fake{answers: map[string]any{insert: []poll.Row(nil), "CREATE": []poll.Row(nil)}}
+	h, err := newHeartbeat(HeartbeatConfig{Table: "odd`name", Writer: "weir-1"}, time.Minute, slog.New(slog.NewTextHandler(&log, nil)), opened(primary), opened(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.now = func() time.Time { return now }
-	const insert, sel = "INSERT INTO `weir`.`odd``name` (writer, at) VALUES ('weir-1', ", "SELECT at FROM `weir`.`odd``name` WHERE writer = 'weir-1'"
-	primary := &fake{answers: map[string]any{insert: []poll.Row(nil), "CREATE": []poll.Row(nil)}}
 	seen := func(at string) *fake { return &fake{answers: map[string]any{sel: []poll.Row{{"at": at}}}} }
-	if lag := h.ask(seen("1000000000"), false); lag != pipeline.UnknownLag {
+	if lag := h.ask(1, seen("1000000000"), false); lag != pipeline.UnknownLag {
 		t.Errorf("without one having been written, lag is %v", lag)
 	}
 	for range 3 { // at 1000, 1001 and 1002 s
-		h.ask(primary, true)
+		h.ask(0, nil, true)
 		now = now.Add(time.Second)
 	}
 	for at, want := range map[string]time.Duration{
 		"1002000000": 0, "1001000000": time.Second, "1000000000": 2 * time.Second, // since the first that it lacks
 		"900000000": 103 * time.Second, "": pipeline.UnknownLag, "x": pipeline.UnknownLag,
 	} {
-		if lag := h.ask(seen(at), false); lag != want {
+		if lag := h.ask(1, seen(at), false); lag != want {
 			t.Errorf("with %q, lag is %v, want %v", at, lag, want)
 		}
 	}
-	if lag := h.ask(&fake{answers: map[string]any{sel: refusal(1146)}}, false); lag != pipeline.UnknownLag {
+	if lag := h.ask(1, &fake{answers: map[string]any{sel: refusal(1146)}}, false); lag != pipeline.UnknownLag {
 		t.Errorf("without a table, lag is %v", lag)
 	}
 	primary.answers[insert] = refusal(1290)
-	h.ask(primary, true)
-	h.ask(primary, true)
+	h.ask(0, nil, true)
+	h.ask(0, nil, true)
 	if strings.Count(log.String(), "heartbeat cannot be written") != 1 {
 		t.Errorf("logged %q", &log)
 	}
-	if lag := h.ask(seen("1000000000"), false); lag != pipeline.UnknownLag {
+	if lag := h.ask(1, seen("1000000000"), false); lag != pipeline.UnknownLag {
 		t.Errorf("while none can be written, lag is %v", lag)
 	}
 	primary.answers[insert], primary.asked = refusal(1049), nil
-	h.ask(primary, true)
+	h.ask(0, nil, true)
 	if len(primary.asked) != 4 || !strings.HasPrefix(primary.asked[1], "CREATE DATABASE") || !strings.HasPrefix(primary.asked[2], "CREATE TABLE") {
 		t.Errorf("without a schema it asks %q", primary.asked)
 	}
 	primary.answers[insert] = []poll.Row(nil)
 	for range 3 * remembered {
-		h.ask(primary, true)
+		h.ask(0, nil, true)
 	}
 	if len(h.written) > remembered {
 		t.Errorf("%d are remembered", len(h.written))
@@ -232,6 +234,71 @@ func TestHeartbeat(t *testing.T) {
 		if _, err := newHeartbeat(HeartbeatConfig{Writer: writer}, 0, nil); err == nil {
 			t.Errorf("%q may be a writer", writer)
 		}
+	}
+}
+
+// opened opens a connection that is there.
+func opened(conn poll.Conn) func() (poll.Conn, error) {
+	return func() (poll.Conn, error) { return conn, nil }
+}
+
+// A stuck server answers when it is let go, or when it is not waited for any more.
+type stuck struct {
+	asked, closed atomic.Int32
+	free          chan struct{}
+}
+
+func (s *stuck) Query(ctx context.Context, _ string) ([]poll.Row, error) {
+	s.asked.Add(1)
+	select {
+	case <-s.free:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *stuck) Close() error {
+	s.closed.Add(1)
+	return nil
+}
+
+// TestHeartbeatWaits: a write that waits at the server is waited for, so that no second one takes up a connection there.
+func TestHeartbeatWaits(t *testing.T) {
+	var log strings.Builder
+	server := &stuck{free: make(chan struct{})}
+	h, err := newHeartbeat(HeartbeatConfig{}, 10*time.Millisecond, slog.New(slog.NewTextHandler(&log, nil)), opened(server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		h.ask(0, nil, true)
+	}
+	for server.asked.Load() == 0 { // it runs on a goroutine
+		runtime.Gosched()
+	}
+	if n := server.asked.Load(); n != 1 {
+		t.Errorf("%d heartbeats wait", n)
+	}
+	if !strings.Contains(log.String(), "the server has not answered the last one") || h.lag(1) != pipeline.UnknownLag {
+		t.Errorf("logged %q; lag is %v", &log, h.lag(1))
+	}
+	close(server.free)
+	h.running.Wait()
+	h.ask(0, nil, true)
+	h.running.Wait()
+	if server.asked.Load() != 2 || h.lag(h.written[1]) != 0 {
+		t.Errorf("asked %d times; lag is %v", server.asked.Load(), h.lag(h.written[1]))
+	}
+	reader := &fake{}
+	if h.ask(0, reader, false); server.closed.Load() != 1 { // it is the primary no more
+		t.Error("the connection is open")
+	}
+	server.free = make(chan struct{})
+	h.ask(0, nil, true)
+	h.stop()
+	if server.closed.Load() != 2 {
+		t.Error("the connection is open at the end")
 	}
 }
 

@@ -41,13 +41,27 @@ type heartbeat struct {
 	timeout       time.Duration
 	log           *slog.Logger
 	now           func() time.Time
+	pens          []pen // one for each server
+
+	ctx     context.Context // of writes
+	cancel  context.CancelFunc
+	running sync.WaitGroup
 
 	mu      sync.Mutex
 	written []int64 // the last heartbeats that have been written, in microseconds
 	failing string  // what was last logged
 }
 
-func newHeartbeat(c HeartbeatConfig, timeout time.Duration, log *slog.Logger) (*heartbeat, error) {
+// A pen writes heartbeats on one server, over a connection of its own, and one at a time: a write that waits, for a lock or
+// until a replica has acknowledged it, waits at the server whether or not its connection is there, and a further one with it.
+type pen struct {
+	open func() (poll.Conn, error)
+	busy sync.Mutex // held while it writes
+	conn poll.Conn  // nil: none
+}
+
+// newHeartbeat makes one of servers that open opens connections to.
+func newHeartbeat(c HeartbeatConfig, timeout time.Duration, log *slog.Logger, open ...func() (poll.Conn, error)) (*heartbeat, error) {
 	if c.Schema == "" {
 		c.Schema = "weir"
 	}
@@ -64,10 +78,24 @@ func newHeartbeat(c HeartbeatConfig, timeout time.Duration, log *slog.Logger) (*
 	if len(c.Writer) > maxWriter || strings.IndexFunc(c.Writer, strange) >= 0 {
 		return nil, pipeline.Invalid("heartbeat: writer", fmt.Errorf("a writer has up to %d letters, digits and -._:/@", maxWriter))
 	}
-	return &heartbeat{
+	h := &heartbeat{
 		table: quote(c.Schema) + "." + quote(c.Table), schema: quote(c.Schema), writer: "'" + c.Writer + "'",
-		timeout: timeout, log: log, now: time.Now,
-	}, nil
+		timeout: timeout, log: log, now: time.Now, pens: make([]pen, len(open)),
+	}
+	for i := range open {
+		h.pens[i].open = open[i]
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	return h, nil
+}
+
+// stop ends writes that wait, and closes their connections.
+func (h *heartbeat) stop() {
+	h.cancel()
+	h.running.Wait()
+	for i := range h.pens {
+		h.pens[i].put()
+	}
 }
 
 // strange says that a character would need more than quotes.
@@ -78,22 +106,68 @@ func strange(r rune) bool {
 
 func quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
-// ask writes a heartbeat where primary is set, and otherwise returns how far the server is behind, UnknownLag where that
-// cannot be told. It has a time of its own: a table that is locked, for a backup perhaps, does not make a server down.
-func (h *heartbeat) ask(conn poll.Conn, primary bool) time.Duration {
-	ctx, cancel := context.WithTimeout(context.Background(), h.timeout)
+// ask writes a heartbeat on the i-th server where primary is set, and otherwise returns how far it is behind, UnknownLag where
+// that cannot be told. It has a time of its own: a table that is locked, for a backup perhaps, does not make a server down.
+func (h *heartbeat) ask(i int, conn poll.Conn, primary bool) time.Duration {
+	ctx, cancel := context.WithTimeout(h.ctx, h.timeout)
 	defer cancel()
 	if !primary {
+		if p := &h.pens[i]; p.busy.TryLock() {
+			p.put()
+			p.busy.Unlock()
+		}
 		return h.lag(h.read(ctx, conn))
 	}
-	h.beat(ctx, conn)
+	h.beat(ctx, &h.pens[i])
 	return pipeline.UnknownLag
 }
 
-// beat writes a heartbeat.
-func (h *heartbeat) beat(ctx context.Context, conn poll.Conn) {
-	at := h.now().UnixMicro()
-	err := h.write(ctx, conn, at)
+// errWaiting says that a heartbeat has not been written when the next was due.
+var errWaiting = errors.New("the server has not answered the last one")
+
+// beat has a heartbeat be written, and waits for that until ctx is done.
+func (h *heartbeat) beat(ctx context.Context, p *pen) {
+	if !p.busy.TryLock() {
+		h.wrote(0, errWaiting)
+		return
+	}
+	done := make(chan struct{})
+	h.running.Go(func() {
+		defer close(done)
+		defer p.busy.Unlock()
+		at := h.now().UnixMicro()
+		err := p.take()
+		if err == nil {
+			err = h.write(h.ctx, p.conn, at)
+		}
+		if h.ctx.Err() == nil {
+			h.wrote(at, err)
+		}
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// take opens the pen's connection.
+func (p *pen) take() (err error) {
+	if p.conn == nil {
+		p.conn, err = p.open()
+	}
+	return err
+}
+
+// put closes it.
+func (p *pen) put() {
+	if p.conn != nil {
+		_ = p.conn.Close() // nothing is lost with it
+		p.conn = nil
+	}
+}
+
+// wrote takes note of a heartbeat that has been written, or has not.
+func (h *heartbeat) wrote(at int64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err != nil {

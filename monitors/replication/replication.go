@@ -46,7 +46,7 @@ func New(c Config, env pipeline.Env) (pipeline.Monitor, error) {
 	m.primary.Store(none)
 	if c.Heartbeat != nil {
 		var err error
-		m.beats, err = newHeartbeat(*c.Heartbeat, c.Timeout, env.Log)
+		m.beats, err = newHeartbeat(*c.Heartbeat, c.Timeout, env.Log, openers(&c)...)
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -55,8 +55,23 @@ func New(c Config, env pipeline.Env) (pipeline.Monitor, error) {
 	m.watch = &poll.Watch[answer]{Config: &c.Config, Servers: c.Servers, Open: poll.Open, Ask: m.ask, Heard: m.hear}
 	m.watch.Expose(env)
 	env.OnStart(m.watch.Start)
-	env.OnStop(m.watch.Stop)
+	env.OnStop(m.stop)
 	return m, nil
+}
+
+// openers open connections to the servers.
+func openers(c *Config) (all []func() (poll.Conn, error)) {
+	for _, srv := range c.Servers {
+		all = append(all, func() (poll.Conn, error) { return poll.Open(&c.Config, srv) })
+	}
+	return all
+}
+
+func (m *Monitor) stop() {
+	m.watch.Stop()
+	if m.beats != nil {
+		m.beats.stop()
+	}
 }
 
 // Servers is pipeline.Monitor's.
@@ -70,7 +85,7 @@ func (m *Monitor) ask(ctx context.Context, i int, conn poll.Conn) (answer, error
 		return a, err
 	}
 	if m.beats != nil {
-		a.behind = m.beats.ask(conn, int(m.primary.Load()) == i && !a.readOnly)
+		a.behind = m.beats.ask(i, conn, int(m.primary.Load()) == i && !a.readOnly)
 	}
 	m.before[i].Store(&a)
 	return a.cautious(before), nil
