@@ -225,6 +225,9 @@ func TestMonitorAccounts(t *testing.T) {
 		if !strings.Contains(unprivileged.log.String(), "privilege(s) for this operation") {
 			t.Error("the log does not name the privilege")
 		}
+		privilege := map[string]string{"mariadb": "SLAVE MONITOR", "mysql": "REPLICATION CLIENT"}[c.Family()]
+		must(t, c.Primary().Exec("GRANT "+privilege+" ON *.* TO 'nobody'@'%'"))
+		unprivileged.await(t, "primary", "replica of db1", "replica of db1")
 		fixed := startMonitor(t, c, func(servers []*pipeline.Server, env pipeline.Env) (pipeline.Monitor, error) {
 			config := static.Kind.Defaults.(static.Config)
 			config.Primary, config.Replicas = servers[0], servers[1:]

@@ -60,6 +60,34 @@ func TestStaleSocket(t *testing.T) {
 	f.Session().Run(t, pt.Query("x"), pt.ExpectOK())
 }
 
+// A socket that another process has put in the place of ours is not removed with ours.
+func TestReplacedSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.sock")
+	ours, err := pipeline.ListenUnix(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := pipeline.ListenUnix(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ours.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Error(err)
+	}
+	if err := theirs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is left: %v", err)
+	}
+}
+
 // What belongs to somebody else stays, and the error says what it is and which listener wanted it.
 func TestAddressInUse(t *testing.T) {
 	dir := t.TempDir()

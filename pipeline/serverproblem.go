@@ -30,6 +30,16 @@ const (
 	ReadOnlyPrimary
 )
 
+// Quotes reports whether the reason that goes with the problem has a server's own words, which may name accounts, hosts and
+// data: it is for operators, and not for clients.
+func (p Problem) Quotes() bool {
+	switch p {
+	case TooManyConnections, AccessDenied, MissingPrivilege, Refused, ReplicationStopped, ReplicationBroken:
+		return true
+	}
+	return false
+}
+
 var problemNames = [...]string{
 	"none", "unreachable", "not_responding", "too_many_connections", "access_denied", "missing_privilege", "refused",
 	"replication_stopped", "replication_broken", "not_following", "second_primary", "read_only_primary",

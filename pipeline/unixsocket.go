@@ -42,9 +42,30 @@ func ListenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, mode); err != nil { // what the umask has taken away
-		_ = nl.Close()
+	l := &unixListener{UnixListener: nl.(*net.UnixListener), path: path}
+	l.SetUnlinkOnClose(false)
+	if l.info, err = os.Lstat(path); err == nil {
+		err = os.Chmod(path, mode) // what the umask has taken away
+	}
+	if err != nil {
+		_ = l.Close()
 		return nil, err
 	}
-	return nl, nil
+	return l, nil
+}
+
+// A unixListener removes its socket when it is closed, but not one that another process has put in its place.
+type unixListener struct {
+	*net.UnixListener
+
+	path string
+	info fs.FileInfo // of the socket; nil: not known
+}
+
+// Close is net.Listener's.
+func (l *unixListener) Close() error {
+	if now, err := os.Lstat(l.path); err == nil && l.info != nil && os.SameFile(now, l.info) {
+		_ = os.Remove(l.path) // before it is closed: afterwards another process may take it for a stale one
+	}
+	return l.UnixListener.Close()
 }

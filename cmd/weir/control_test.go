@@ -143,7 +143,7 @@ func TestPrintServers(t *testing.T) {
 			Name: "db2", Address: "10.0.0.2:3306", Monitored: true, Up: true, ReadOnly: true, Role: "replica", Of: "db1",
 			LagSeconds: new(1.5), Service: "draining", GTID: strings.Repeat("x", 100), Since: new(now.Add(-1500 * time.Millisecond)),
 		},
-		{Name: "db3", Address: "10.0.0.3:3306", Monitored: true, Role: "none", Service: "in service", Reason: "access\tdenied\nhere"},
+		{Name: "db3", Address: "10.0.0.3:3306", Monitored: true, Role: "none", Service: "in service", Reason: "access\tdenied\nhere\x1b]0;x\a"},
 	}, now)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestPrintServers(t *testing.T) {
 		"NAME  ADDRESS        STATE          ROLE     OF   LAG   SERVICE     CONNECTIONS  SINCE    VERSION         GTID" + strings.Repeat(" ", 61) + "REASON\n" +
 		"db1   10.0.0.1:3306  up             primary  -    -     in service  12           1h30m0s  11.8.3-MariaDB  0-1-17" + strings.Repeat(" ", 59) + "-\n" +
 		"db2   10.0.0.2:3306  up, read-only  replica  db1  1.5s  draining    0            1s       -               " + strings.Repeat("x", 60) + "...  -\n" +
-		"db3   10.0.0.3:3306  down           none     -    -     in service  0            -        -               -" + strings.Repeat(" ", 64) + "access denied here\n"
+		"db3   10.0.0.3:3306  down           none     -    -     in service  0            -        -               -" + strings.Repeat(" ", 64) + "access denied here\ufffd]0;x\ufffd\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -59,6 +59,8 @@ func orderOf(words []string) (order, error) {
 		return order{}, errors.New("it needs a verb and a server")
 	case !slices.Contains(verbs, words[0]):
 		return order{}, fmt.Errorf("unknown verb %q%s", words[0], control.Suggestion(words[0], verbs))
+	case slices.Contains(words, ""):
+		return order{}, errors.New("a server has a name")
 	case words[0] == "maintenance":
 		if len(words) != 3 || words[1] != "on" && words[1] != "off" {
 			return order{}, errors.New("maintenance takes on or off, and then one server: maintenance on db2")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/weirproxy/weir/cmd/weir/control"
 )
@@ -79,7 +80,7 @@ func printServers(out io.Writer, list []control.Server, now time.Time) error {
 			s.Name, s.Address, state, s.Role, s.Of, lag, s.Service, fmt.Sprint(s.Connections), since, s.Version, gtid, s.Reason,
 		}
 		for i, cell := range row {
-			row[i] = strings.Join(strings.Fields(cell), " ") // a tab or line break would break the table
+			row[i] = strings.Map(printable, strings.Join(strings.Fields(cell), " ")) // a tab or line break would break the table
 			if row[i] == "" {
 				row[i] = "-"
 			}
@@ -87,6 +88,14 @@ func printServers(out io.Writer, list []control.Server, now time.Time) error {
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
+}
+
+// printable takes from what servers have said what a terminal would obey.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
 
 func seconds(s float64) time.Duration {

@@ -52,8 +52,20 @@ func (rs roles) choice(role pipeline.Role) int {
 // String is "primary", "replica or primary".
 func (rs roles) String() string { return strings.Join(rs, " or ") }
 
-// describe says in a few words how a server is: "down: connection refused", "a replica, 12s behind".
+// describe says in a few words, for clients to see, how a server is: "down (connection refused)", "a replica, 12s behind".
 func describe(st *pipeline.ServerState) string {
+	text := inWords(st)
+	switch {
+	case st.Problem.Quotes():
+		text += " (" + st.Problem.String() + ")"
+	case st.Reason != "":
+		text += " (" + st.Reason + ")"
+	}
+	return text
+}
+
+// inWords is describe without what is wrong.
+func inWords(st *pipeline.ServerState) string {
 	text := ""
 	switch {
 	case !st.Up:
@@ -72,9 +84,6 @@ func describe(st *pipeline.ServerState) string {
 		text = fmt.Sprintf("a %s, %v behind", st.Role, st.Lag)
 	default:
 		text = "neither primary nor replica"
-	}
-	if st.Reason != "" {
-		text += " (" + st.Reason + ")"
 	}
 	return text
 }

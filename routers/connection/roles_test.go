@@ -147,6 +147,13 @@ func TestRoles(t *testing.T) {
 				"db1: it is neither primary nor replica; db2: it is of unknown role, since no monitor watches it",
 		},
 		{
+			name: "what a server said of the monitor's account", roles: []string{"primary"}, states: states{{
+				Monitored: true, Up: true, Problem: pipeline.AccessDenied, Reason: "Access denied for user 'weir'@'10.0.0.5'",
+			}, down},
+			want: "ERROR 1429 (08001): Can't connect to any server that is primary: " +
+				"db1: it is neither primary nor replica (access_denied); db2: it is down (connection refused)",
+		},
+		{
 			name: "all down", roles: []string{"any"}, states: states{down, down},
 			want: "ERROR 1429 (08001): Can't connect to any server: " +
 				"db1: it is down (connection refused); db2: it is down (connection refused)",
