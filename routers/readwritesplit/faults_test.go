@@ -1,10 +1,12 @@
 package readwritesplit_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/pipeline/pipelinetest"
 	"github.com/weirproxy/weir/protocol"
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
 	"github.com/weirproxy/weir/routers/readwritesplit"
@@ -279,6 +281,15 @@ func TestPrimaryLoss(t *testing.T) {
 		_, c := with(t, "close")
 		c.Seq = 1 // unasked: the client will take it for the answer to its next command
 		c.Run(t, lost())
+	})
+	t.Run("close, at the login", func(t *testing.T) {
+		k, _ := with(t, "close")
+		c := k.Dial()
+		if err := pt.Login(pipelinetest.User, pipelinetest.Password)(c); err == nil || !strings.Contains(err.Error(), "1429 (08001): Can't connect: no server is known to be the primary") {
+			t.Error(err)
+		}
+		k.in(down, primary, replica)
+		k.Session().Run(t, do("INSERT 2"))
 	})
 	t.Run("close_on_write", func(t *testing.T) {
 		_, c := with(t, "close_on_write")

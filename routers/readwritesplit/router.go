@@ -77,6 +77,11 @@ func (r *Router) Open(s *pipeline.Session) (pipeline.Handler, error) {
 	cutter := s.Cutter()
 	r.watch.add(cutter, x)
 	s.OnClose(func() { r.watch.remove(cutter) })
+	if r.config.OnPrimaryLoss == "close" && primaryOf(r.candidates) < 0 {
+		return nil, &noServer{&protocol.SQLError{
+			Code: protocol.ErNoServer, State: "08001", Message: "Can't connect: " + errNoPrimary.Error(),
+		}}
+	}
 	for srv := s.Carried(r.config.Servers); srv != nil; srv = s.Carried(r.config.Servers) {
 		if err := x.member(srv).connect(); err != nil {
 			return nil, err
