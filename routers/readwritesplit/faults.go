@@ -72,7 +72,7 @@ func (x *session) lostAt(m *member, j *job, lost *pipeline.LostError) error {
 	x.s.Log().Warn("server lost", "error", lost, "retry", x.trx == nil && (lost.Unsent || x.mayRetry(j)))
 	x.r.counts.lost.Add(1)
 	doubt(m, lost.Err)
-	if lost.Began {
+	if lost.Began && (m != x.trx || !x.resumable(j)) {
 		return x.gone(m, fmt.Errorf("in the middle of a reply: %w", lost))
 	}
 	if m == x.trx {

@@ -63,6 +63,11 @@ type passage struct {
 	held *protocol.SQLError
 	hold held
 	sum  *checksum // nil: none is wanted
+	// told is what the client has of the reply from before, packets how many of it have been summed up. inside says that the
+	// last one has not come whole, unlike that there were others than results consist of.
+	told           delivered
+	packets        int
+	inside, unlike bool
 	// caches says that servers leave out descriptions of columns that they take the client to know, described that they
 	// have not.
 	caches, described bool
@@ -118,7 +123,10 @@ func (r *passage) WriteReply(p *protocol.Chunk) error {
 		}
 	}
 	if r.sum != nil {
-		r.sum.add(p)
+		var err error
+		if p, err = r.sumUp(p); p == nil {
+			return err
+		}
 	}
 	r.began, r.done = true, p.Final
 	return r.w.WriteReply(p)

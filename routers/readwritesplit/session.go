@@ -62,6 +62,7 @@ type job struct {
 	primary, asked bool
 	// tried are the members that could not serve it. until is when its wait for a server is over.
 	tried uint64
+	told  delivered
 	// astray are the members that could not prepare its statement as it was meant.
 	astray uint64
 	failed error // why the last of those tried could not
@@ -250,6 +251,7 @@ func (x *session) runAt(m *member, j *job) error {
 	if !j.d.beside {
 		x.replay.before(x, j, r)
 	}
+	r.told = j.told
 	if j.d.target == toLast && x.trx == nil {
 		x.sit.lastBeside = m != x.primary
 	}
@@ -257,6 +259,8 @@ func (x *session) runAt(m *member, j *job) error {
 	err = x.timed(m, r, c, id)
 	lost, isLost := errors.AsType[*pipeline.LostError](err)
 	switch {
+	case errors.Is(err, errOtherReply):
+		return x.differs(m, j)
 	case err != nil && !isLost:
 		return err
 	case r.held != nil:
