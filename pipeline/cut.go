@@ -48,8 +48,10 @@ func (c *Cutter) Stay() {
 		return
 	}
 	c.s.onWorker(func() {
-		if s := c.s; s.cutter == c && s.leaving == error(old) {
-			s.leaving = nil
+		if s := c.s; s.cutter == c {
+			if o, ok := s.leaving.(*cut); ok && o == old { //nolint:errorlint // the same one, not one like it
+				s.leaving = nil
+			}
 		}
 	})
 }

@@ -57,7 +57,7 @@ func (r *tail) read(c *pt.Conn) error {
 	var all []byte
 	buf := make([]byte, 32<<10)
 	for packets := 0; ; {
-		n, err := c.Conn.Read(buf)
+		n, err := c.Read(buf)
 		if err != nil {
 			return err
 		}
