@@ -1,5 +1,3 @@
-// Package readwritesplit is the router that gives each session a primary and its replicas as if they were one server:
-// what writes goes to the primary, reads are spread over the replicas.
 package readwritesplit
 
 import (
