@@ -73,8 +73,14 @@ func DecodeOK(payload []byte, caps Capability) (ok OK, err error) {
 	}
 	ok.Status, ok.Warnings = binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint16(b[2:])
 	b = b[4:]
-	if caps&ClientSessionTrack == 0 || len(b) == 0 {
-		ok.Info = b
+	if len(b) == 0 {
+		return ok, nil
+	}
+	if caps&ClientSessionTrack == 0 {
+		// The documentation has it as the rest of the packet; all servers send its length, and clients expect it.
+		if ok.Info, n = LenencString(b); n != len(b) {
+			ok.Info = b
+		}
 		return ok, nil
 	}
 	if ok.Info, n = LenencString(b); n == 0 {
@@ -95,10 +101,7 @@ func (ok *OK) Append(dst []byte, caps Capability) []byte {
 	dst = AppendLenenc(dst, ok.LastInsertID)
 	dst = binary.LittleEndian.AppendUint16(dst, ok.Status)
 	dst = binary.LittleEndian.AppendUint16(dst, ok.Warnings)
-	if caps&ClientSessionTrack == 0 {
-		return append(dst, ok.Info...)
-	}
-	if ok.Status&StatusSessionStateChange != 0 {
+	if caps&ClientSessionTrack != 0 && ok.Status&StatusSessionStateChange != 0 {
 		return AppendLenencString(AppendLenencString(dst, ok.Info), ok.SessionState)
 	}
 	if len(ok.Info) > 0 {

@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"testing"
 
@@ -25,12 +26,17 @@ func TestOK(t *testing.T) {
 			protocol.OK{AffectedRows: 300, LastInsertID: 7, Status: 3, Warnings: 1},
 		},
 		{
-			"message", "00 01 00 02 00 00 00 0a 52 6f 77 73 3a 20 31", protocol.ClientProtocol41,
-			protocol.OK{AffectedRows: 1, Status: 2, Info: []byte("\nRows: 1")},
+			"message", "00 01 00 02 00 00 00 07 52 6f 77 73 3a 20 31", protocol.ClientProtocol41,
+			protocol.OK{AffectedRows: 1, Status: 2, Info: []byte("Rows: 1")},
 		},
 		{
 			"message, length-encoded", "00 01 00 02 00 00 00 07 52 6f 77 73 3a 20 31", track,
 			protocol.OK{AffectedRows: 1, Status: 2, Info: []byte("Rows: 1")},
+		},
+		{
+			"MariaDB 10.11: UPDATE, told to a client without session tracking",
+			"00 02 00 22 00 00 00 28" + hex.EncodeToString([]byte("Rows matched: 2  Changed: 2  Warnings: 0")), protocol.ClientProtocol41,
+			protocol.OK{AffectedRows: 2, Status: 0x22, Info: []byte("Rows matched: 2  Changed: 2  Warnings: 0")},
 		},
 		{
 			"MariaDB 10.11: USE shop", "00 00 00 02 40 00 00 00 0a 01 05 04 73 68 6f 70 02 01 31", track,
@@ -58,9 +64,17 @@ func TestOK(t *testing.T) {
 	}
 }
 
+// TestOKMessageWithoutLength: the message may be the rest of the packet, as it is documented.
+func TestOKMessageWithoutLength(t *testing.T) {
+	got, err := protocol.DecodeOK([]byte("\x00\x01\x00\x02\x00\x00\x00Rows: 1"), protocol.ClientProtocol41)
+	if want := (protocol.OK{AffectedRows: 1, Status: 2, Info: []byte("Rows: 1")}); err != nil || !cmp.Equal(want, got) {
+		t.Errorf("DecodeOK = %+v, %v", got, err)
+	}
+}
+
 func TestOKAtEndOfRows(t *testing.T) {
 	got, err := protocol.DecodeOK(unhex(t, "fe 00 00 22 00 00 00"), protocol.ClientDeprecateEOF)
-	if want := (protocol.OK{Status: 0x22, Info: []byte{}}); err != nil || !cmp.Equal(want, got) {
+	if want := (protocol.OK{Status: 0x22}); err != nil || !cmp.Equal(want, got) {
 		t.Errorf("DecodeOK = %+v, %v", got, err)
 	}
 }
