@@ -15,6 +15,9 @@ func (h hint) over(d decision, st *pipeline.Statement, effects sqlscan.Effects, 
 	if sit.open || sit.manual || sit.bonds != 0 || d.target == toAll || !h.fits(st, effects) {
 		return d
 	}
+	if h.target != toPrimary && sit.primaryHas(st, effects) {
+		return d
+	}
 	if st.Class == sqlscan.Begin && (d.target != toReplica || d.marks&marksOptimistic != 0 && h.target != toPrimary) {
 		return d
 	}
@@ -25,6 +28,14 @@ func (h hint) over(d decision, st *pipeline.Statement, effects sqlscan.Effects, 
 		over.marks = variableMarks(st, effects, marksVariablesLast)
 	}
 	return over
+}
+
+// primaryHas reports whether a statement may need what the primary alone has of the session, bonds aside.
+func (sit *situation) primaryHas(st *pipeline.Statement, effects sqlscan.Effects) bool {
+	if effects&sqlscan.UserVariable != 0 && sit.variables == variablesPrimary {
+		return true
+	}
+	return (sit.temporary.any() || sit.autoNull) && st.Class != sqlscan.Set
 }
 
 // fits reports whether a statement may go where the hint says.
