@@ -149,7 +149,7 @@ func (f *fake) connection(c *pt.Conn) error {
 	if err := pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit})(c); err != nil {
 		return err
 	}
-	l := &fakeLink{fake: f, status: protocol.StatusAutocommit, nextID: f.firstID, texts: make(map[uint32]string)}
+	l := &fakeLink{fake: f, status: protocol.StatusAutocommit, nextID: f.firstID, texts: make(map[uint32]string), values: make(map[string]string)}
 	if err := pt.Repeat(l.serve)(c); err != nil && !errors.Is(err, net.ErrClosed) { // by the script
 		return err
 	}
@@ -165,6 +165,7 @@ type fakeLink struct {
 	status uint16
 	nextID uint32
 	texts  map[uint32]string // of prepared statements
+	values map[string]string // of session variables that were set
 }
 
 // serve answers one command. Its notes are the text of a statement, "prepare TEXT", or the command's name and what follows:
@@ -183,6 +184,9 @@ func (l *fakeLink) serve(c *pt.Conn) error {
 		text := string(command[at:])
 		if strings.Contains(text, "processlist") {
 			return l.processes(c, text)
+		}
+		if names, ok := strings.CutPrefix(text, "SELECT @@sql_mode, @@"); ok {
+			return l.settings(c, "sql_mode, @@"+names)
 		}
 		return l.statement(c, text, l.note(text))
 	case protocol.ComStmtPrepare:
@@ -226,6 +230,8 @@ func (l *fakeLink) statement(c *pt.Conn, text string, step pt.Step) error {
 		l.status &^= protocol.StatusInTrans | protocol.StatusInTransReadonly
 	case "SELECT", "SHOW":
 		return l.rows(c, l.status, []string{l.name})
+	case "SET":
+		l.set(strings.TrimPrefix(text, "SET "))
 	case "INSERT":
 		return l.write(c)
 	}
@@ -266,6 +272,30 @@ func (l *fakeLink) processes(c *pt.Conn, text string) error {
 		return l.rows(c, l.status)
 	}
 	return l.rows(c, l.status, []string{"7"})
+}
+
+// settings tells the values of variables. It is not noted.
+func (l *fakeLink) settings(c *pt.Conn, names string) error {
+	all := strings.Split(strings.TrimSuffix(names, " LIMIT 1"), ", @@")
+	var row []string
+	for _, name := range all {
+		row = append(row, l.values[name])
+	}
+	payloads := pt.Rows(c.Caps, all, row)
+	binary.LittleEndian.PutUint16(payloads[len(payloads)-1][3:], l.status)
+	return pt.Raw(packed(payloads...))(c)
+}
+
+// set keeps what SET has set, as far as it is written plainly.
+func (l *fakeLink) set(text string) {
+	if charset, ok := strings.CutPrefix(text, "NAMES "); ok {
+		l.values["character_set_client"], l.values["collation_connection"] = charset, charset+"_bin"
+	}
+	for assignment := range strings.SplitSeq(text, ", ") {
+		if name, value, ok := strings.Cut(assignment, " = "); ok {
+			l.values[name] = strings.Trim(value, "'")
+		}
+	}
 }
 
 // rows answers by rows of one column, all at once: who dies has sent all of them or none.

@@ -13,9 +13,6 @@ func (x *session) keep(m *member, j *job) {
 			x.members[i].ready = false // what the router has asked for is overruled
 		}
 	}
-	if j.st != nil && changesReading(j.st) {
-		x.settings++
-	}
 	t := traitsOf(c, j.st, x.s.Mode())
 	if t.ends && !t.opaque() && !preparedAfter(x.history.entries, t.sets) { // others have not prepared it
 		return

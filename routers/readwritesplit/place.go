@@ -112,7 +112,7 @@ func (x *session) pickPrimary(j *job) (*member, error) {
 // pickReader chooses a server for a read: a replica, or the primary where there is none.
 func (x *session) pickReader(j *job) (*member, error) {
 	w := wish{
-		maxLag: x.r.config.MaxLag, primaryReads: x.r.config.PrimaryReads, tried: j.tried | x.unfit() | j.astray,
+		maxLag: x.r.config.MaxLag, primaryReads: x.r.config.PrimaryReads, tried: j.tried | x.unfit(),
 		connected: x.connected(), maxReplicas: x.r.config.MaxReplicas, gtid: x.wanted(),
 	}
 	if at := choose(x.r.candidates, x.r.by, &w); at >= 0 {

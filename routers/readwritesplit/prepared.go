@@ -63,6 +63,9 @@ func (x *session) ready(m *member, j *job) (c *pipeline.Command, id uint32, err 
 	if err := x.bringInsertID(m, j); err != nil {
 		return nil, 0, err
 	}
+	if err := x.keepSettings(m, j); err != nil {
+		return nil, 0, err
+	}
 	return x.addressed(m, j)
 }
 

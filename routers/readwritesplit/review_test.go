@@ -210,18 +210,6 @@ func TestPreparedSchema(t *testing.T) {
 	})
 }
 
-// TestPreparedSettings: a statement is not prepared by other rules than it was written by.
-func TestPreparedSettings(t *testing.T) {
-	k := newCluster(t, nil)
-	c := k.Session()
-	c.Run(t, do("INSERT 1", "SET sql_mode = 'ANSI_QUOTES'"), prepare("SELECT 2", 1), do("SET sql_mode = ''"))
-	for range 3 {
-		c.Run(t, execute(1, nil), pt.ExpectRows([]string{"db2"}))
-	}
-	k.in(primary, down, replica)
-	c.Run(t, execute(1, nil), pt.ExpectError(protocol.ErUnknownStmtHandler), ask("SELECT 3", "db3"))
-}
-
 // TestNoHomeAtReplica: a session that stays with one server stays with the primary, whichever it has used before.
 func TestNoHomeAtReplica(t *testing.T) {
 	k := newCluster(t, func(c *readwritesplit.Config) { c.MaxHistory = 1 })

@@ -31,7 +31,6 @@ type session struct {
 	closed        []uint32           // statements that are closed, but that the open transaction may be run again with
 	reuse         reuse
 	opened        string // the default schema that the session began with
-	settings      int    // counts those that change how statements read
 	insert        insertID
 	values        protocol.Params
 	watch         pipeline.Watch // of replies to COM_STMT_PREPARE
@@ -61,10 +60,8 @@ type job struct {
 	// primary says that it goes to the primary after all, asked that the primary has told what it must see.
 	primary, asked bool
 	// tried are the members that could not serve it. until is when its wait for a server is over.
-	tried uint64
-	told  delivered
-	// astray are the members that could not prepare its statement as it was meant.
-	astray uint64
+	tried  uint64
+	told   delivered
 	failed error // why the last of those tried could not
 	until  time.Time
 	// delayed says that it has waited.
@@ -137,7 +134,7 @@ func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline
 	j := &x.job
 	*j = job{w: w, c: c}
 	if j.stmt = x.prepared.Of(c); j.stmt != nil {
-		j.st, j.only, j.astray = j.stmt.Statement, x.stuck(c, j.stmt.ID), x.astray(j.stmt)
+		j.st, j.only = j.stmt.Statement, x.stuck(c, j.stmt.ID)
 	} else if isPrepared(c) {
 		return x.unknownStatement(w, c)
 	} else {
