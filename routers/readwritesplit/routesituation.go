@@ -329,7 +329,7 @@ func (sit *situation) learnBonds(st *pipeline.Statement, effects sqlscan.Effects
 			sit.bonds &^= boundXA
 		}
 	}
-	if effects&sqlscan.Temporary != 0 || st.Operation == "DROP TABLE" {
+	if effects&sqlscan.Temporary != 0 || st.Operation == "DROP TABLE" && st.Statements == 1 {
 		sit.temporary.learn(st)
 	}
 }
