@@ -54,7 +54,7 @@ func (x *session) confine(j *job) {
 	if x.sit.bonds&boundSession == 0 {
 		x.s.Log().Info("session stays with the primary from now on", "why", why)
 	}
-	j.d = decision{why: why, marks: marksBound, commit: x.sit.apart()}
+	j.d = decision{why: why, marks: marksBound, commit: x.sit.apart() && !x.sit.optimistic, move: x.sit.movable()}
 }
 
 // kept reports whether a command that goes to all servers is one that changes the session's state.

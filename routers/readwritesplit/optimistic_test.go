@@ -69,6 +69,15 @@ func TestOptimisticWrite(t *testing.T) {
 	}
 }
 
+// TestOptimisticConfined: a session command that cannot be kept for other servers has the transaction go on at the primary, too.
+func TestOptimisticConfined(t *testing.T) {
+	k, c := optimists(t)
+	c.Run(t, prepare("SET @a = ?", 1), do("BEGIN"), read("SELECT 1"))
+	k.forget()
+	c.Run(t, execute(1, bindInt, 5), pt.ExpectOK(), do("INSERT 2", "COMMIT"))
+	k.db1.expect("BEGIN", "SELECT 1", noted(101, bindInt, 5), "executed SET @a = ?", "INSERT 2", "COMMIT")
+}
+
 // TestOptimisticNot: transactions that begin at the primary all the same.
 func TestOptimisticNot(t *testing.T) {
 	for _, before := range []string{
