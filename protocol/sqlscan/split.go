@@ -127,6 +127,14 @@ func count(canonical []byte, mode Mode) int {
 	}
 }
 
+// Split returns the texts of the statements in a text, which they are parts of.
+func Split(text []byte, mode Mode) (all [][]byte) {
+	for _, s := range split(text, mode) {
+		all = append(all, text[s.items[0].start:s.items[len(s.items)-1].end])
+	}
+	return all
+}
+
 // split returns the statements of a text.
 func split(text []byte, mode Mode) (all []*statement) {
 	tokens, _ := items(text, mode)

@@ -3,6 +3,7 @@ package readwritesplit
 import (
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
+	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
 // keep remembers a session command that m has carried out, for the other servers.
@@ -51,10 +52,25 @@ func (x *session) confine(j *job) {
 	default:
 		return
 	}
+	if x.sit.apart() && !x.sit.optimistic {
+		j.d = x.confineApart(j, why)
+		return
+	}
 	if x.sit.bonds&boundSession == 0 {
 		x.s.Log().Info("session stays with the primary from now on", "why", why)
 	}
-	j.d = decision{why: why, marks: marksBound, commit: x.sit.apart() && !x.sit.optimistic, move: x.sit.movable()}
+	j.d = decision{why: why, marks: marksBound, move: x.sit.movable()}
+}
+
+// confineApart is where such a command goes while a read-only transaction is open on a replica. User variables can be fetched
+// from there later. To commit the transaction for anything else would have later reads see another snapshot.
+func (x *session) confineApart(j *job, why string) decision {
+	if j.c.Part == protocol.Whole && (j.stmt == nil || !j.stmt.Truncated) && j.st != nil && j.st.Class == sqlscan.Set {
+		if text, ok := x.asQuery(j).Text(); ok && setsUserVariables(text, x.s.Mode()) {
+			return decision{target: toLast, why: whyReadOnly, marks: marksVariablesLast}
+		}
+	}
+	return decision{target: toNone, why: why}
 }
 
 // kept reports whether a command that goes to all servers is one that changes the session's state.

@@ -1,6 +1,7 @@
 package readwritesplit_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/weirproxy/weir/protocol"
@@ -17,7 +18,7 @@ func torn(statement string) pt.Step {
 
 // TestReadOnlyDDL: servers let DDL pass in a read-only transaction, which ends it. It is the primary's.
 func TestReadOnlyDDL(t *testing.T) {
-	for _, statement := range []string{"TRUNCATE TABLE t", "DROP TABLE t", "CREATE USER u", "SELECT 1; DROP TABLE t"} {
+	for _, statement := range []string{"TRUNCATE TABLE t", "DROP TABLE t", "CREATE USER u", "DROP TABLE t; SELECT 1"} {
 		k := newCluster(t, nil)
 		for _, f := range k.fakes {
 			f.on(statement, pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit}))
@@ -26,6 +27,50 @@ func TestReadOnlyDDL(t *testing.T) {
 		c.Run(t, do(beginReading), ask("SELECT 1", "db2"), do(statement), ask("SELECT 2", "db3"), do("INSERT 3"))
 		k.db2.expect(beginReading, "SELECT 1", ended("COMMIT"))
 		k.db1.expect(statement, "INSERT 3")
+	}
+}
+
+// TestReadOnlySession: what cannot be kept for other servers does not end the transaction. User variables are fetched from
+// its replica, the rest is refused.
+func TestReadOnlySession(t *testing.T) {
+	k := newCluster(t, func(c *readwritesplit.Config) { c.MaxHistory = 1 })
+	k.db2.on(asked("b"), tellsOf(fortyTwo))
+	k.db2.on(asked("b", "c"), tellsOf(fortyTwo, fortyTwo))
+	c := k.Session()
+	c.Run(t, do("INSERT 0", "SET @a = 1", beginReading), prepare("SET @b = ?", 1), prepare("SET sql_safe_updates = ?", 2))
+	k.forget()
+	c.Run(t, execute(1, bindInt, 5), pt.ExpectOK(), do("SET @c = 1"),
+		execute(2, bindInt, 5), pt.ExpectError(protocol.ErNotSupportedYet), torn("SET time_zone = 'UTC'"), torn("SET rand_seed1 = 1"),
+		torn("SET @d = '"+strings.Repeat("d", 300_000)+"'"), torn("PREPARE p FROM @b"),
+		do("SET GLOBAL max_connections = 5"), ask("SELECT 2", "db2"), do("COMMIT"))
+	k.db1.expect("SET GLOBAL max_connections = 5")
+	k.db2.expect(noted(201, bindInt, 5), "executed SET @b = ?", "SET @c = 1", "SELECT 2", "COMMIT")
+	c.Run(t, do("INSERT @b"), ask("SELECT @c", "db1"))
+	k.db1.expect("SET @`b` = 42, @`c` = 42", "INSERT @b", "SELECT @c")
+}
+
+// TestReadOnlySeveral: several statements at once do not end it, unless the first does, or the last one at its replica.
+func TestReadOnlySeveral(t *testing.T) {
+	k := newCluster(t, nil)
+	const write, read = "INSERT 1; COMMIT", "SELECT 2; COMMIT"
+	k.db2.on(write, pt.ReplyError(1792, "25006", "Cannot execute statement in a READ ONLY transaction"))
+	k.db2.on(read, pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit}))
+	c := k.Session()
+	c.Run(t, do(beginReading), pt.Query(write), pt.ExpectError(1792), torn("SELECT 1; TRUNCATE TABLE t"), torn("USE a; SELECT 1"),
+		ask("SELECT 1", "db2"), do(read, "INSERT 3"))
+	k.db2.expect(beginReading, write, "COM_PING", "SELECT 1", read)
+	k.db1.expect("INSERT 3")
+}
+
+// TestReadOnlyEndedThere: that statements have ended it before one of them failed, the replica is asked.
+func TestReadOnlyEndedThere(t *testing.T) {
+	for _, statement := range []string{"SELECT 1; COMMIT; SELECT 2", "CALL p()"} {
+		k := newCluster(t, nil)
+		k.db2.on(statement, pt.ReplyError(1146, "42S02", "Table doesn't exist"))
+		k.db2.on("COM_PING", pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit}))
+		c := k.Session()
+		c.Run(t, do(beginReading), pt.Query(statement), pt.ExpectError(1146), do("INSERT 3"))
+		k.db1.expect("INSERT 3")
 	}
 }
 

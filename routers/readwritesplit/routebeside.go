@@ -48,9 +48,15 @@ func usesTables(st *pipeline.Statement) bool { return st.Summary != st.Operation
 
 // torn answers a command that no server can.
 func (j *job) torn() error {
-	return j.answer(&protocol.SQLError{
-		Code: protocol.ErNotSupportedYet, State: "42000",
-		Message: "LAST_INSERT_ID(), locks by name and last values of sequences are known to the primary, but a read-only " +
-			"transaction is open on a replica: ask for them alone, without tables and variables, or before the transaction",
-	})
+	message := "LAST_INSERT_ID(), locks by name and last values of sequences are known to the primary, but a read-only " +
+		"transaction is open on a replica: ask for them alone, without tables and variables, or before the transaction"
+	switch j.d.why {
+	case whyTorn:
+	case whyMixed:
+		message = "A read-only transaction is open on a replica: some of these statements are not for it, so send them one by one"
+	default:
+		message = "A read-only transaction is open on a replica, and the primary alone could run this, as " + j.d.why +
+			": do so before the transaction"
+	}
+	return j.answer(&protocol.SQLError{Code: protocol.ErNotSupportedYet, State: "42000", Message: message})
 }

@@ -43,6 +43,9 @@ func (p *policy) statement(c *pipeline.Command, st *pipeline.Statement, h hint, 
 	switch {
 	case where == toPrimary:
 		d = decision{why: "it was prepared there alone"}
+		if sit.apart() && sit.readOnly && !sit.optimistic {
+			d.target = toNone
+		}
 	case sit.movable():
 		d = p.onward(c, st, effects, sit)
 	case sit.apart() && sit.readOnly:

@@ -300,7 +300,7 @@ func (x *session) served(m *member, j *job) error {
 	}
 	x.last, x.sit.granted = m, r.granted
 	x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
-	if r.failed && (r.mayEnd && x.trx != nil || j.d.target == toPrimary && executes(c) && mayBegin(j.st)) {
+	if r.failed && (r.mayEnd && x.trx != nil || (j.d.target == toPrimary || x.sit.apart()) && executes(c) && mayBegin(j.st)) {
 		if err := x.askStatus(m); err != nil {
 			return err
 		}
