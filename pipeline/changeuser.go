@@ -158,8 +158,7 @@ func (s *Session) noteStatement(c *Command, statement *Statement, last protocol.
 	if c.Part != protocol.Whole {
 		return
 	}
-	tracked := s.caps.Has(protocol.ClientSessionTrack)
-	if c.Com() == protocol.ComInitDB && last == protocol.KindOK && !tracked {
+	if c.Com() == protocol.ComInitDB && last == protocol.KindOK && !s.caps.Has(protocol.ClientSessionTrack) {
 		s.schema = string(c.Payload()[1:])
 	}
 	if statement == nil {
@@ -172,30 +171,39 @@ func (s *Session) noteStatement(c *Command, statement *Statement, last protocol.
 			if last == protocol.KindErr {
 				done = s.results
 			}
+			s.noteUse(text, done)
 			s.noteAssignments(text, done)
 		}
 	case last != protocol.KindOK:
-	case statement.Class == sqlscan.Use && c.Com() == protocol.ComQuery:
-		text, _ := c.Text()
-		if schema, ok := sqlscan.UseSchema(text, s.mode); ok && !tracked {
-			s.schema = schema
-		}
+	case statement.Class == sqlscan.Use:
+		s.noteUse(s.textOf(c), 1)
 	case statement.Class == sqlscan.Set:
-		s.noteSet(c)
+		s.noteAssignments(s.textOf(c), 1)
 	}
 }
 
-// noteSet keeps up with a SET, as text or prepared.
-func (s *Session) noteSet(c *Command) {
+// noteUse keeps up with the default schema by a text whose first statements servers have carried out, where they do not tell.
+func (s *Session) noteUse(text []byte, statements int) {
+	if s.caps.Has(protocol.ClientSessionTrack) {
+		return
+	}
+	if schema, ok := sqlscan.LastUseSchema(text, s.mode, statements); ok {
+		s.schema = schema
+	}
+}
+
+// textOf is the text that a command executes, as text or prepared, nil where there is none.
+func (s *Session) textOf(c *Command) []byte {
 	switch c.Com() {
 	case protocol.ComQuery:
 		text, _ := c.Text()
-		s.noteAssignments(text, 1)
+		return text
 	case protocol.ComStmtExecute:
 		if st := s.prepared.Of(c); st != nil {
-			s.noteAssignments([]byte(st.Text), 1)
+			return []byte(st.Text)
 		}
 	}
+	return nil
 }
 
 // statementOf returns what is known of the statement that c is about, nil where it is about none.

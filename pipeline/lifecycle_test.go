@@ -138,6 +138,8 @@ func TestSchema(t *testing.T) {
 			return nil
 		}
 	}
+	untracked := protocol.Login{User: "app", Schema: "first", Capabilities: protocol.ClientProtocol41 |
+		protocol.ClientSecureConnection | protocol.ClientPluginAuth | protocol.ClientConnectWithDB | protocol.ClientMultiStatements}
 	t.Run("tracked", func(t *testing.T) {
 		changed := protocol.OK{
 			Status: protocol.StatusSessionStateChange, SessionState: []byte("\x01\x05\x04shop"),
@@ -149,11 +151,25 @@ func TestSchema(t *testing.T) {
 	t.Run("not tracked", func(t *testing.T) {
 		srv := serving(t, pipelinetest.AnswerOK())
 		c := pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{watch}}).Addr)
-		c.Run(t, pt.LoginAs(protocol.Login{User: "app", Schema: "first", Capabilities: protocol.ClientProtocol41 |
-			protocol.ClientSecureConnection | protocol.ClientPluginAuth | protocol.ClientConnectWithDB}, "secret"),
+		c.Run(t, pt.LoginAs(untracked, "secret"),
 			schema("first"), pt.Send(protocol.ComInitDB, "second"), pt.ExpectOK(), schema("second"),
 			pt.Query("use `th``ird` ;"), pt.ExpectOK(), schema("th`ird"),
-			pt.Query("user()"), pt.ExpectOK(), schema("th`ird"))
+			pt.Query("user()"), pt.ExpectOK(), schema("th`ird"),
+			pt.Query("USE fourth; USE fifth; DO 'USE sixth'"), pt.ExpectOK(), schema("fifth"))
+	})
+	t.Run("as far as several statements have come", func(t *testing.T) {
+		first := pt.ReplyOK(protocol.OK{Status: protocol.StatusMoreResultsExists})
+		srv := serving(t, pt.ExpectCommand(protocol.ComQuery), first, pt.ReplyError(1049, "42000", "Unknown database"), pipelinetest.AnswerOK())
+		c := pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{watch}}).Addr)
+		c.Run(t, pt.LoginAs(untracked, "secret"),
+			pt.Query("USE second; USE nowhere; USE third"), pt.ExpectOK(), pt.ExpectError(1049), schema("second"))
+	})
+	t.Run("prepared", func(t *testing.T) { // as MariaDB can
+		ok := []byte{0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+		srv := serving(t, pt.ExpectCommand(protocol.ComStmtPrepare), pt.Reply(ok), pipelinetest.AnswerOK())
+		c := pt.Dial(t, run(t, srv.Addr, pipelinetest.Options{Filters: []pipeline.Filter{watch}}).Addr)
+		c.Run(t, pt.LoginAs(untracked, "secret"), pt.Send(protocol.ComStmtPrepare, "USE second"), pt.Expect(ok), schema("first"),
+			pt.Send(protocol.ComStmtExecute, "\x05\x00\x00\x00\x00\x01\x00\x00\x00"), pt.ExpectOK(), schema("second"))
 	})
 }
 

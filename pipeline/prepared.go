@@ -37,7 +37,7 @@ type Prepared struct {
 	// Select, where set, is asked once for each statement, of its text.
 	Select func(text []byte) bool
 
-	textless bool // nobody asks for the texts, but for those of SET
+	textless bool // nobody asks for the texts, but for those of SET and USE
 	all      map[uint32]*PreparedStatement
 	last     uint32
 	recent   *PreparedStatement // asked for last
@@ -149,7 +149,7 @@ func (p *Prepared) prepare(s *Session, c *Command, reply *Watch) {
 	st := &PreparedStatement{
 		ID: reply.StatementID, Truncated: c.Part != protocol.Whole, Statement: s.Statement(c), Params: reply.Params,
 	}
-	if !p.textless || st.Statement.Class == sqlscan.Set {
+	if class := st.Statement.Class; !p.textless || class == sqlscan.Set || class == sqlscan.Use {
 		st.Text = string(text)
 	}
 	st.Selected = p.Select == nil || p.Select(text)

@@ -102,6 +102,15 @@ func TestUseSchema(t *testing.T) {
 	}
 }
 
+func TestLastUseSchema(t *testing.T) {
+	const text = "USE a; SELECT 'USE x'; USE `b`; USE"
+	for statements, want := range []string{"", "a", "a", "b", "b", "b"} {
+		if got, ok := LastUseSchema([]byte(text), 0, statements); got != want || ok != (want != "") {
+			t.Errorf("%d statements use %q, %v", statements, got, ok)
+		}
+	}
+}
+
 func TestHints(t *testing.T) {
 	for text, want := range map[string][]string{
 		"SELECT 1 -- weir route to primary\n":                        {"route to primary"},

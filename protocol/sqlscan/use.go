@@ -1,9 +1,29 @@
 package sqlscan
 
+import "slices"
+
 // UseSchema returns the schema of a USE statement, without its quotes.
 func UseSchema(text []byte, mode Mode) (schema string, ok bool) {
 	s, ok := single(text, mode)
-	if !ok || len(s.items) != 2 || s.word(0) != "USE" {
+	if !ok {
+		return "", false
+	}
+	return s.useSchema()
+}
+
+// LastUseSchema returns the schema of the last USE among the first statements of a text, ok false if there is none.
+func LastUseSchema(text []byte, mode Mode, statements int) (schema string, ok bool) {
+	parts := split(text, mode)
+	for _, s := range slices.Backward(parts[:min(statements, len(parts))]) {
+		if schema, ok := s.useSchema(); ok {
+			return schema, true
+		}
+	}
+	return "", false
+}
+
+func (s *statement) useSchema() (schema string, ok bool) {
+	if len(s.items) != 2 || s.word(0) != "USE" {
 		return "", false
 	}
 	schema = s.name(1)

@@ -7,6 +7,36 @@ import (
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
 )
 
+// TestPreparedSchema: a statement means the tables of the schema it was prepared in, wherever it is prepared later.
+func TestPreparedSchema(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.sessionIn(t, "a")
+	c.Run(t, do("INSERT 1"), prepare("SELECT 2", 1), do("USE b"), ask("SELECT 1", "db3"))
+	k.forget()
+	for range 2 {
+		c.Run(t, execute(1, nil), pt.ExpectRows([]string{"db2"}), ask("SELECT 3", "db3"))
+	}
+	_ = k.db2.takes()
+	k.in(primary, down, replica)
+	k.forget()
+	c.Run(t, execute(1, nil), pt.ExpectRows([]string{"db3"}))
+	k.db3.expect("COM_INIT_DB a", "prepare SELECT 2", "COM_INIT_DB b", noted(301, nil), "executed SELECT 2")
+	t.Run("as text", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.sessionIn(t, "a")
+		c.Run(t, do("INSERT 1", "PREPARE s FROM 'SELECT 2'", "USE b"))
+		k.forget()
+		c.Run(t, ask("SELECT 3", "db2"))
+		k.db2.expect("COM_INIT_DB a", "PREPARE s FROM 'SELECT 2'", "USE b", "SELECT 3")
+	})
+	t.Run("left by one of several statements", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.sessionIn(t, "c")
+		c.Run(t, prepare("SELECT 2", 1), do("USE b; INSERT 3"), execute(1, nil), pt.ExpectRows([]string{"db1"}))
+		k.db1.expect("USE b; INSERT 3", "COM_INIT_DB c", "prepare SELECT 2", "COM_INIT_DB b", noted(101, nil), "executed SELECT 2")
+	})
+}
+
 // settings is the SET that the router sets them by.
 func settings(mode, charset string) string {
 	collation := ""

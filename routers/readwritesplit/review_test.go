@@ -186,30 +186,6 @@ func TestResetSchema(t *testing.T) {
 	}
 }
 
-// TestPreparedSchema: a statement means the tables of the schema it was prepared in, wherever it is prepared later.
-func TestPreparedSchema(t *testing.T) {
-	k := newCluster(t, nil)
-	c := k.sessionIn(t, "a")
-	c.Run(t, do("INSERT 1"), prepare("SELECT 2", 1), do("USE b"), ask("SELECT 1", "db3"))
-	k.forget()
-	for range 2 {
-		c.Run(t, execute(1, nil), pt.ExpectRows([]string{"db2"}), ask("SELECT 3", "db3"))
-	}
-	_ = k.db2.takes()
-	k.in(primary, down, replica)
-	k.forget()
-	c.Run(t, execute(1, nil), pt.ExpectRows([]string{"db3"}))
-	k.db3.expect("COM_INIT_DB a", "prepare SELECT 2", "COM_INIT_DB b", noted(301, nil), "executed SELECT 2")
-	t.Run("as text", func(t *testing.T) {
-		k := newCluster(t, nil)
-		c := k.sessionIn(t, "a")
-		c.Run(t, do("INSERT 1", "PREPARE s FROM 'SELECT 2'", "USE b"))
-		k.forget()
-		c.Run(t, ask("SELECT 3", "db2"))
-		k.db2.expect("COM_INIT_DB a", "PREPARE s FROM 'SELECT 2'", "USE b", "SELECT 3")
-	})
-}
-
 // TestNoHomeAtReplica: a session that stays with one server stays with the primary, whichever it has used before.
 func TestNoHomeAtReplica(t *testing.T) {
 	k := newCluster(t, func(c *readwritesplit.Config) { c.MaxHistory = 1 })
