@@ -111,6 +111,37 @@ func TestLastUseSchema(t *testing.T) {
 	}
 }
 
+func TestPreparedText(t *testing.T) {
+	for text, want := range map[string]string{
+		"PREPARE s FROM 'SELECT ''x'''":                    "SELECT 'x'",
+		"prepare `from` /* from 'y' */ from \"SELECT 1\";": "SELECT 1",
+		"PREPARE `a b` FROM -- from\n 'SELECT 1'":          "SELECT 1",
+		"EXECUTE IMMEDIATE 'SET @a = 1'":                   "SET @a = 1",
+		"EXECUTE IMMEDIATE 'SELECT ?' USING @a, 'USING'":   "SELECT ?",
+		"PREPARE s FROM @x":                                "",
+		"PREPARE s FROM 'SELECT ' 'x'":                     "",
+		"PREPARE s FROM 'SELECT 1' 5":                      "",
+		"PREPARE s FROM _utf8'SELECT 1'":                   "",
+		"PREPARE s FROM CONCAT('SELECT ', 1)":              "",
+		"PREPARE s FROM 'SELECT 1":                         "",
+		"PREPARE s FROM 'SELECT 1'; SELECT 2":              "",
+		"EXECUTE IMMEDIATE @x":                             "",
+		"EXECUTE IMMEDIATE 'SELECT ' || 'x'":               "",
+		"EXECUTE IMMEDIATE CONCAT('SELECT ', 1) USING 5":   "",
+		"EXECUTE s USING 'x'":                              "",
+		"EXECUTE s":                                        "",
+		"'SELECT 1'":                                       "",
+		"":                                                 "",
+	} {
+		if got, ok := PreparedText([]byte(text), MariaDB); got != want || ok != (want != "") {
+			t.Errorf("%q is of %q, %v", text, got, ok)
+		}
+	}
+	if got, ok := PreparedText([]byte(`EXECUTE IMMEDIATE "SELECT 1"`), AnsiQuotes); ok {
+		t.Errorf("a name is %q", got)
+	}
+}
+
 func TestHints(t *testing.T) {
 	for text, want := range map[string][]string{
 		"SELECT 1 -- weir route to primary\n":                        {"route to primary"},

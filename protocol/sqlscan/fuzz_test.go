@@ -41,6 +41,8 @@ func FuzzScan(f *testing.F) {
 			t.Errorf("%q is described by %+v, flags %b", canonical, d, flags)
 		}
 		UseSchema(text, mode)
+		LastUseSchema(text, mode, 2)
+		PreparedText(text, mode)
 		Assignments(text, mode)
 		if hints := Hints(text, mode); len(hints) > 0 != (flags&Hinted != 0) {
 			t.Errorf("%q has the hints %q, flags %b", text, hints, flags)

@@ -30,6 +30,26 @@ func (s *statement) useSchema() (schema string, ok bool) {
 	return schema, schema != ""
 }
 
+// PreparedText returns the statement that a PREPARE, or an EXECUTE IMMEDIATE, has as a single string, ok false where it has
+// none.
+func PreparedText(text []byte, mode Mode) (statement string, ok bool) {
+	s, ok := single(text, mode)
+	if !ok {
+		return "", false
+	}
+	at, more := 0, false
+	switch {
+	case s.word(0) == "PREPARE" && s.word(2) == "FROM":
+		at = 3
+	case s.is(0, "EXECUTE", "IMMEDIATE"):
+		at, more = 2, s.word(3) == "USING"
+	}
+	if at == 0 || s.at(at).symbol != symText || len(s.items) > at+1 && !more {
+		return "", false
+	}
+	return (&assigner{statement: s}).literal(at)
+}
+
 // single returns the only statement of a text, ok false if it is not complete or there are others.
 func single(text []byte, mode Mode) (s *statement, ok bool) {
 	all, flags := items(text, mode)

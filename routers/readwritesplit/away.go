@@ -52,7 +52,7 @@ func (x *session) variableNames(j *job) (n variableNames) {
 	if j.st == nil || j.st.Class != sqlscan.Execute {
 		return n
 	}
-	text := x.sit.texts.named(preparedName(j.st.Canonical))
+	text := x.sit.textOf(j.st)
 	if text == nil || text.statement == nil {
 		n.hidden = true
 		return n

@@ -190,6 +190,25 @@ func TestNoSuchSchema(t *testing.T) {
 	}
 }
 
+// TestExecuteImmediate: what it executes is known where it is a string, and what that makes of the session is there everywhere.
+func TestExecuteImmediate(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	const set, names = "EXECUTE IMMEDIATE 'SET @u1 = 55'", "EXECUTE IMMEDIATE 'SET NAMES latin1'"
+	c.Run(t, do("INSERT 0", set), ask("SELECT @u1", "db2"), do(names), ask("SELECT @u1", "db3"), do(set), ask("SELECT @u1", "db2"))
+	k.db2.expect(set, "SELECT @u1", names, set, "SELECT @u1")
+	k.db3.expect(set, names, "SELECT @u1")
+	const table = "EXECUTE IMMEDIATE 'CREATE TEMPORARY TABLE zz (n INT)'"
+	c.Run(t, do(table), ask("SELECT n FROM zz", "db1"), do("EXECUTE IMMEDIATE 'DROP TABLE zz'"), ask("SELECT 1", "db3"))
+	t.Run("variables of a replica", func(t *testing.T) {
+		k := newCluster(t, nil)
+		k.db2.on(asked("x", "m"), tellsOf(fortyTwo, fortyTwo))
+		c := k.Session()
+		c.Run(t, do(beginReading, "EXECUTE IMMEDIATE 'SELECT 5 INTO @m' USING @x", "COMMIT", "INSERT @m"))
+		k.db1.expect("SET @`x` = 42, @`m` = 42", "INSERT @m")
+	})
+}
+
 // TestBoundByHistory: a session with more, or longer, session commands than are kept stays with the server that has them.
 func TestBoundByHistory(t *testing.T) {
 	long := "SET @a = '" + strings.Repeat("a", 70_000) + "'"

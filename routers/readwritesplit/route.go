@@ -76,6 +76,7 @@ type policy struct {
 // is where it should be prepared first: nothing else happens there.
 func (p *policy) decide(c *pipeline.Command, st *pipeline.Statement, flags sqlscan.Flags, sit *situation) decision {
 	sit.noted.clear()
+	sit.readImmediate(c, st)
 	switch com := c.Com(); com {
 	case protocol.ComQuery, protocol.ComStmtPrepare:
 		if flags&sqlscan.Hinted != 0 {

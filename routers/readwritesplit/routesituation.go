@@ -30,6 +30,7 @@ type situation struct {
 	variables    variables
 	temporary    temporaryTables
 	texts        textStatements
+	immediate    textStatement // what the command that was last decided executes by EXECUTE IMMEDIATE, if that is known
 	hints        *hintStack
 	prepared     preparedHints
 	noted        noted // what the hints say of the command that was last decided

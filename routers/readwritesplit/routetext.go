@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/weirproxy/weir/pipeline"
+	"github.com/weirproxy/weir/protocol"
 	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
@@ -58,7 +59,7 @@ func (t *textStatements) prepare(c *pipeline.Command, st *pipeline.Statement, mo
 	}
 	text := textStatement{name: strings.Clone(name), primary: primary}
 	if whole, ok := c.Text(); ok {
-		text.statement, text.names = preparedText(whole, st.Canonical, name, mode)
+		text.statement, text.names = literalStatement(whole, mode)
 	}
 	if text.statement != nil || primary {
 		t.all = append(t.all, text)
@@ -68,10 +69,7 @@ func (t *textStatements) prepare(c *pipeline.Command, st *pipeline.Statement, mo
 // executed returns what a statement executes and its effects: itself, but for an EXECUTE of a statement that is known.
 // where is toPrimary where it is prepared there alone, else toAll.
 func (sit *situation) executed(st *pipeline.Statement) (of *pipeline.Statement, effects sqlscan.Effects, where target) {
-	if st.Class != sqlscan.Execute || len(sit.texts.all) == 0 {
-		return st, st.Effects, toAll
-	}
-	text := sit.texts.named(preparedName(st.Canonical))
+	text := sit.textOf(st)
 	switch {
 	case text == nil:
 		return st, st.Effects, toAll
@@ -79,6 +77,36 @@ func (sit *situation) executed(st *pipeline.Statement) (of *pipeline.Statement, 
 		return st, st.Effects, toPrimary
 	}
 	return text.statement, st.Effects | text.statement.Effects, toAll
+}
+
+// textOf returns what a statement executes, nil where it executes nothing, or what is not known.
+func (sit *situation) textOf(st *pipeline.Statement) *textStatement {
+	switch {
+	case st.Class != sqlscan.Execute:
+		return nil
+	case strings.HasPrefix(st.Canonical, immediateWords):
+		if sit.immediate.statement == nil {
+			return nil
+		}
+		return &sit.immediate
+	case len(sit.texts.all) == 0:
+		return nil
+	}
+	return sit.texts.named(preparedName(st.Canonical))
+}
+
+const immediateWords = "EXECUTE IMMEDIATE "
+
+// readImmediate looks into the literal of an EXECUTE IMMEDIATE, for textOf.
+// https://mariadb.com/kb/en/execute-immediate/
+func (sit *situation) readImmediate(c *pipeline.Command, st *pipeline.Statement) {
+	sit.immediate = textStatement{}
+	if st == nil || st.Class != sqlscan.Execute || c.Com() != protocol.ComQuery || !strings.HasPrefix(st.Canonical, immediateWords) {
+		return
+	}
+	if text, ok := c.Text(); ok {
+		sit.immediate.statement, sit.immediate.names = literalStatement(text, sit.reads())
+	}
 }
 
 // preparedName is the name of the statement in the canonical text of a PREPARE, an EXECUTE or a DEALLOCATE PREPARE, ""
@@ -101,33 +129,19 @@ func preparedName(canonical string) string {
 	return ""
 }
 
-// preparedText is what is known of the statement that a PREPARE has as a literal, nil if it has none. canonical is the
-// PREPARE's own, with the name in it. The user variables are those that its text has names of.
-func preparedText(text []byte, canonical, name string, mode sqlscan.Mode) (*pipeline.Statement, variableNames) {
-	head := "PREPARE " + name
-	if canonical != head+" FROM ?" {
+// literalStatement is what is known of the statement that a PREPARE or an EXECUTE IMMEDIATE has as a literal, nil if it has
+// none. The user variables are those that its text has names of.
+func literalStatement(text []byte, mode sqlscan.Mode) (*pipeline.Statement, variableNames) {
+	inner, ok := sqlscan.PreparedText(text, mode)
+	if !ok {
 		return nil, variableNames{}
 	}
 	var scanner sqlscan.Scanner
-	for i := 0; i+4 <= len(text); i++ {
-		if !strings.EqualFold(string(text[i:i+4]), "from") {
-			continue
-		}
-		// It is the keyword if what is before it is all of the rest.
-		if before, _, flags := scanner.Scan(text[:i], mode); flags&sqlscan.Incomplete != 0 || string(before) != head {
-			continue
-		}
-		set, ok := sqlscan.Assignments(append([]byte("SET @p = "), text[i+4:]...), mode)
-		if !ok || len(set) != 1 || !set[0].Literal {
-			return nil, variableNames{}
-		}
-		inner, digest, flags := scanner.Scan([]byte(set[0].Value), mode)
-		var names variableNames
-		names.read([]byte(set[0].Value), mode)
-		return &pipeline.Statement{
-			Description: sqlscan.Describe(inner, mode).Flagged(flags),
-			Digest:      digest, Canonical: string(inner), Flags: flags,
-		}, names
-	}
-	return nil, variableNames{}
+	canonical, digest, flags := scanner.Scan([]byte(inner), mode)
+	var names variableNames
+	names.read([]byte(inner), mode)
+	return &pipeline.Statement{
+		Description: sqlscan.Describe(canonical, mode).Flagged(flags),
+		Digest:      digest, Canonical: string(canonical), Flags: flags,
+	}, names
 }

@@ -140,10 +140,10 @@ func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline
 	} else {
 		j.st = x.s.Statement(c)
 	}
+	x.decide(j)
 	if err := x.unsettle(j); err != nil {
 		return err
 	}
-	x.decide(j)
 	switch {
 	case x.trx == nil:
 	case j.d.commit:
