@@ -138,6 +138,10 @@ func (p *replay) after(x *session, j *job) {
 	if p.spoilt != "" || passing(j.c) {
 		return
 	}
+	if x.passage.uploaded { // by the client, and not through the router
+		p.spoil("a file of the client's was loaded in it")
+		return
+	}
 	if why := p.unkept(x, j); why != "" {
 		if p.spoil(why); why == whyTooLarge {
 			x.r.counts.replayTooLarge.Add(1)

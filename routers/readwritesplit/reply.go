@@ -80,6 +80,7 @@ type passage struct {
 	found        uint64
 
 	began, done, failed bool
+	uploaded            bool // the server has asked the client for a file
 	rows                bool // it ended with rows
 	mayEnd              bool // it is an error that may have ended the open transaction
 	code                uint16
@@ -103,6 +104,8 @@ func (r *passage) WriteReply(p *protocol.Chunk) error {
 		if ok, err := protocol.DecodeOK(p.Payload(), 0); err == nil && ok.LastInsertID != 0 {
 			r.lastInsertID = ok.LastInsertID
 		}
+	case protocol.KindLocalInfile:
+		r.uploaded = true
 	case protocol.KindColumns:
 		r.described = r.described || r.caches && describes(p.Payload())
 	case protocol.KindPrepareOK:
