@@ -283,6 +283,9 @@ func (x *session) tryAgain(j *job, m *member, cause error) error {
 		switch {
 		case errors.Is(err, errKilled):
 			x.undo(to)
+			if undone := x.undoCommands(to, cause); undone != nil {
+				return undone
+			}
 			return err
 		case isDiffers:
 			x.undo(to)

@@ -96,6 +96,20 @@ func (x *session) undo(m *member) {
 	}
 }
 
+// undoCommands sees to it that session commands of the transaction that have been run again at m are not once more with the
+// next attempt: no server takes them back.
+func (x *session) undoCommands(m *member, cause error) error {
+	p := &x.replay
+	if len(p.log) == 0 || m.synced <= p.log[0].next {
+		return nil
+	}
+	if x.keepsLink(m, cause) {
+		p.beside(m)
+		return nil
+	}
+	return x.afresh(m)
+}
+
 // keepsLink reports whether the session needs the connection to m, where a transaction has been run again because of cause.
 func (x *session) keepsLink(m *member, cause error) bool {
 	if x.needs(m) != "" {
