@@ -14,6 +14,7 @@ const (
 	ErAccessDenied            uint16 = 1045 // 28000
 	ErBadDB                   uint16 = 1049 // 42000
 	ErServerShutdown          uint16 = 1053 // 08S01
+	ErParse                   uint16 = 1064 // 42000
 	ErNormalShutdown          uint16 = 1077 // 00000
 	ErNoSuchThread            uint16 = 1094 // HY000
 	ErKillDenied              uint16 = 1095 // HY000

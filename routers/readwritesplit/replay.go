@@ -19,6 +19,7 @@ type replay struct {
 	log      []logged
 	size     int
 	spoilt   string // why the open transaction cannot be run again
+	unsure   bool   // what may have ended the one before it has failed, and may have done so all the same
 	attempts int    // that the open transaction has had, and how long they took
 	took     time.Duration
 	chosen   bool     // SET TRANSACTION has said how it is to be
@@ -129,6 +130,7 @@ func (p *replay) after(x *session, j *job) {
 		p.insert = x.insert
 		if st, _ := x.inner(j); st == nil || st.Class != sqlscan.Begin || x.passage.failed {
 			p.spoil("one of its statements may have ended the one before")
+			p.unsure = x.passage.failed && (x.passage.code != protocol.ErParse || mayBegin(st)) // a misspelt one does nothing
 			return
 		}
 	}
@@ -194,6 +196,7 @@ func (p *replay) forget(h *history) {
 	h.pinned = 0
 	clear(p.log)
 	p.log, p.size, p.spoilt, p.attempts, p.took = p.log[:0], 0, "", 0, 0
+	p.unsure = false
 }
 
 // replayed runs the open transaction again at the primary there will be, where the one it was open at is lost, up to the
@@ -206,6 +209,8 @@ func (x *session) replayed(j *job, lost *pipeline.LostError) error {
 		return x.gone(m, lost)
 	case !lost.Unsent && x.ends(j) && !x.sit.optimistic: // on a replica, there was nothing to be committed
 		return x.gone(m, fmt.Errorf("it may have ended the transaction, which is not run again: %w", lost))
+	case p.unsure && !x.sit.apart(): // what comes after a COMMIT that was answered by an error, as by 1053
+		return x.gone(m, fmt.Errorf("what may have committed the transaction has failed, so that this is not known: %w", lost))
 	case p.spoilt != "":
 		return x.rolledBack(j, p.spoilt, lost)
 	case j.c.Part != protocol.Whole || j.only != nil:
