@@ -63,7 +63,7 @@ func (m *member) values(names []string) ([]string, error) {
 	case f.err != nil && f.err.Code == protocol.ErQueryInterrupted:
 		return nil, errKilled
 	case f.err != nil:
-		return nil, f.err
+		return nil, m.failed(f.err)
 	case f.long:
 		return nil, errTooLong
 	}

@@ -115,7 +115,7 @@ func (x *session) catchUp(m *member, j *job) error {
 	x.waiting = x.causal.appendWait(x.waiting[:0], x.r.config.CausalReadsTimeout)
 	err := m.ask(pipeline.NewQuery(string(x.waiting), x.s.Capabilities()))
 	if err != nil {
-		if _, refused := errors.AsType[*protocol.SQLError](err); !refused {
+		if refusedBy(err) == nil {
 			return err
 		}
 		x.s.Log().Warn("a server cannot wait for what a read must see", "server", m.server().Name(), "error", err)

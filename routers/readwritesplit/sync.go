@@ -101,7 +101,7 @@ func (m *member) runTogether(steps []step) error {
 	if err := m.link.TryAll(&all, commands); err != nil {
 		return err
 	}
-	err := m.x.answer.failure()
+	err := m.failure()
 	if errors.Is(err, errKilled) {
 		m.link.Close()
 	}
@@ -130,7 +130,21 @@ func (m *member) ask(c *pipeline.Command) error {
 	if err := m.link.Try(a, c, 0); err != nil {
 		return err
 	}
-	return a.failure()
+	return m.failure()
+}
+
+// failure is what the answer to a command of the router's own says: a *protocol.SQLError, errKilled, or a
+// *pipeline.LostError where it is that the server is about to end.
+func (m *member) failure() error { return m.failed(m.x.answer.failure()) }
+
+// failed is failure for an answer that has been read elsewhere.
+func (m *member) failed(err error) error {
+	if refused := refusedBy(err); refused != nil && goingAway(refused.Code) {
+		doubt(m, refused)
+		m.link.Close()
+		return &pipeline.LostError{Server: m.server(), Err: refused}
+	}
+	return err
 }
 
 // drop has the session do without the server, where err is its refusal of what other servers have done.

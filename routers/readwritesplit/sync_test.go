@@ -91,3 +91,56 @@ func TestManyTogether(t *testing.T) {
 		t.Errorf("%d commands came", got)
 	}
 }
+
+// TestGoodbye: a server that says goodbye to a command of the router's own is lost, and is no worse than others when it is back.
+func TestGoodbye(t *testing.T) {
+	bye := goAway(protocol.ErServerShutdown)
+	t.Run("in the history", func(t *testing.T) {
+		k := newCluster(t, nil)
+		k.db2.on("SET @x = 5", bye)
+		c := k.Session()
+		c.Run(t, do("INSERT 0", "SET @x = 5"), ask("SELECT 1", "db3"))
+		k.db2.on("SET @x = 5")
+		c.Run(t, ask("SELECT 1", "db2"))
+	})
+	t.Run("in several commands of it", func(t *testing.T) {
+		k := newCluster(t, nil)
+		ok := pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit})
+		k.db2.on("SET @x = 5", answered(ok, ok, bye))
+		c := k.Session()
+		c.Run(t, do("INSERT 0", "SET @x = 5", "SET @y = 6", "SET @z = 7"), ask("SELECT 1", "db3"))
+		k.db2.on("SET @x = 5")
+		c.Run(t, ask("SELECT 1", "db2"))
+	})
+	t.Run("in a transaction", func(t *testing.T) {
+		k := newCluster(t, replaying)
+		c := k.Session()
+		c.Run(t, prepare("SELECT ?", 1), do("BEGIN", "INSERT 1"))
+		k.db1.on("prepare SELECT ?", func(c *pt.Conn) error {
+			k.in(down, primary, replica)
+			return bye(c)
+		})
+		c.Run(t, execute(1, bindInt, 5), pt.ExpectRows([]string{"db2"}), do("COMMIT"))
+	})
+	t.Run("in a transaction that is run again", func(t *testing.T) {
+		k := newCluster(t, replaying)
+		c := k.Session()
+		c.Run(t, do("INSERT 0", "SET @x = 5", "BEGIN", "INSERT 1"))
+		k.db2.on("SET @x = 5", func(c *pt.Conn) error {
+			k.in(down, down, primary)
+			return bye(c)
+		})
+		failOver(k)
+		c.Run(t, do("INSERT 2", "COMMIT"))
+		k.db3.expect("SET @x = 5", "BEGIN", "INSERT 1", "INSERT 2", "COMMIT")
+	})
+	t.Run("to a read that waits for what it must see", func(t *testing.T) {
+		d := dialects["mariadb"]
+		k := clusterOf(t, d.greeting, causal("session", "wait"))
+		k.db1.wrote(d.gtid)
+		k.db2.on(d.wait, bye)
+		k.db3.on(d.wait, waited("0"))
+		c := k.Session()
+		c.Run(t, do("INSERT 1"), ask("SELECT 1", "db3"))
+	})
+}
