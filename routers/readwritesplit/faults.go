@@ -15,7 +15,8 @@ func (x *session) mayRetry(j *job) bool {
 		return false
 	}
 	switch j.c.Com() {
-	case protocol.ComStmtPrepare, protocol.ComPing, protocol.ComInitDB, protocol.ComFieldList:
+	case protocol.ComStmtPrepare, protocol.ComPing, protocol.ComStatistics, protocol.ComInitDB, protocol.ComSetOption,
+		protocol.ComFieldList:
 		return true
 	case protocol.ComQuery, protocol.ComStmtExecute:
 		if j.st == nil {

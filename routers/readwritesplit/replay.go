@@ -91,6 +91,10 @@ func (x *session) inner(j *job) (*pipeline.Statement, sqlscan.Effects) {
 
 // ends reports whether a command ends the open transaction, so that it must not be repeated once it has been sent.
 func (x *session) ends(j *job) bool {
+	switch j.c.Com() {
+	case protocol.ComInitDB, protocol.ComSetOption, protocol.ComPing, protocol.ComFieldList, protocol.ComStatistics:
+		return false
+	}
 	st, effects := x.inner(j)
 	if st == nil {
 		return true
@@ -165,7 +169,7 @@ func (p *replay) after(x *session, j *job) {
 // passing reports whether a command leaves no trace in a transaction.
 func passing(c *pipeline.Command) bool {
 	com := c.Com()
-	return com == protocol.ComStmtPrepare || com == protocol.ComPing
+	return com == protocol.ComStmtPrepare || com == protocol.ComPing || com == protocol.ComStatistics
 }
 
 const whyTooLarge = "its statements are longer than transaction_replay_max_size"
