@@ -53,10 +53,10 @@ func newCausality(scope causalScope, candidates int, service *servicePosition) *
 	return &causality{scope: scope, service: service, reached: make([]uint64, candidates)}
 }
 
-// learn takes note of what the session has written: state is the SessionState of an OK packet, of any server. Every OK
+// learn takes note of what the session has written: state is the SessionState of an OK packet, of candidate i. Every OK
 // packet of a reply counts, and every one that ends rows, not the last one alone. The bytes remain the caller's. An error
 // says that a server tells its transactions in a way that is not understood, so that reads may miss them.
-func (k *causality) learn(state []byte) error {
+func (k *causality) learn(i int, state []byte) error {
 	if k.scope == causalCluster {
 		return nil // the primary is asked
 	}
@@ -68,7 +68,7 @@ func (k *causality) learn(state []byte) error {
 		state = rest
 		text, err := changedGTIDs(kind, data)
 		if err == nil && len(text) > 0 {
-			err = k.wrote(text)
+			err = k.wrote(i, text)
 		}
 		if err != nil {
 			return fmt.Errorf("session state changes: %q: %w", data, err)
@@ -77,9 +77,9 @@ func (k *causality) learn(state []byte) error {
 	return nil
 }
 
-func (k *causality) wrote(text []byte) error {
+func (k *causality) wrote(i int, text []byte) error {
 	if k.scope == causalService {
-		return k.service.wrote(text)
+		return k.service.wrote(i, text)
 	}
 	advanced, err := k.must.merge(text)
 	if advanced {
@@ -177,6 +177,18 @@ func (k *causality) found(row []byte) error {
 	return nil
 }
 
+// overtaken reports whether candidate i, the primary, has to say first what went down with the one that the session has used
+// before it: before, nil where there was none.
+func (k *causality) overtaken(i int, before *member) bool {
+	switch k.scope {
+	case causalSession:
+		return before != nil && before.index != i && !k.must.empty()
+	case causalService:
+		return before != nil && before.index != i || k.service.overtaken(i)
+	}
+	return false
+}
+
 // refresh takes over what the service has written since.
 func (k *causality) refresh() {
 	if k.scope == causalService {
@@ -193,15 +205,15 @@ func (k *causality) mark() uint64 {
 }
 
 // lost takes away what a new primary does not have: it went down with the old one, and who waited for it would wait in
-// vain. row is the payload of the new primary's answer to the statement of positionText; mark was called before that was
-// sent. It reports whether that could be done: for causalService, another session may have written in the meantime what
+// vain. row is the payload of the answer of candidate i, the new primary, to the statement of positionText; mark was called
+// before that was sent. It reports whether that could be done: for causalService, another session may have written in the meantime what
 // cannot be told from what was lost, and the primary must be asked again.
-func (k *causality) lost(mark uint64, row []byte) (bool, error) {
+func (k *causality) lost(i int, mark uint64, row []byte) (bool, error) {
 	if err := k.answer.read(row); err != nil {
 		return false, err
 	}
 	if k.scope == causalService {
-		return k.service.lost(mark, &k.answer), nil
+		return k.service.lost(i, mark, &k.answer), nil
 	}
 	k.must.keep(&k.answer, func(*source) bool { return true })
 	k.version++

@@ -52,7 +52,7 @@ func TestLearnCaptured(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := k.learn(state); err != nil {
+				if err := k.learn(0, state); err != nil {
 					t.Errorf("%s:%d: %v", file, number, err)
 				}
 				learned++
@@ -79,13 +79,13 @@ func TestLearnMalformed(t *testing.T) {
 		"\x00\x0a\x09last_gtid", "\x00\x0c\x09last_gtid\x01x",
 	} {
 		k, _ := causalOf(causalSession)
-		if err := k.learn([]byte(state)); err == nil || k.want() != nil {
+		if err := k.learn(0, []byte(state)); err == nil || k.want() != nil {
 			t.Errorf("%q: %v, %v", state, err, k.want())
 		}
 	}
 	k, _ := causalOf(causalSession)
 	for _, state := range []string{"\x01\x05\x04test", "\x00\x03\x01a\xfb", "\x04\x01\x00", "\x63\x01x", "\x00\x0b\x09last_gtid\x00"} {
-		if err := k.learn([]byte(state)); err != nil || k.want() != nil {
+		if err := k.learn(0, []byte(state)); err != nil || k.want() != nil {
 			t.Errorf("%q concerns something else: %v, %v", state, err, k.want())
 		}
 	}
@@ -113,7 +113,7 @@ func TestCausalScopes(t *testing.T) {
 	} {
 		k, other := causalOf(c.scope)
 		for _, gtid := range []string{"0-1-4", "3-1-7", "0-1-5"} {
-			if err := k.learn(wroteMariaDB(gtid)); err != nil {
+			if err := k.learn(0, wroteMariaDB(gtid)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -143,7 +143,7 @@ func TestCausalWait(t *testing.T) {
 			}
 		}
 		waits("at first", false, false, false)
-		if err := k.learn(wroteMariaDB("0-1-5")); err != nil {
+		if err := k.learn(0, wroteMariaDB("0-1-5")); err != nil {
 			t.Fatal(err)
 		}
 		waits("after a write", false, true, true)
@@ -165,7 +165,7 @@ func TestCausalWait(t *testing.T) {
 		k.reconnected(1)
 		waits("after a reconnect", false, true, false)
 		k.appendWait(nil, time.Second)
-		if err := k.learn(wroteMariaDB("0-1-6")); err != nil {
+		if err := k.learn(0, wroteMariaDB("0-1-6")); err != nil {
 			t.Fatal(err)
 		}
 		if !k.waited(1, row("0")) {
@@ -228,18 +228,18 @@ func TestCausalLost(t *testing.T) {
 	for _, scope := range []causalScope{causalSession, causalService} {
 		k, _ := causalOf(scope)
 		for _, gtid := range []string{uuidA + ":8-9", uuidA + ":10"} {
-			if err := k.learn(wroteMySQL(gtid)); err != nil {
+			if err := k.learn(0, wroteMySQL(gtid)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		done, err := k.lost(k.mark(), row(uuidA+":1-9,"+uuidB+":1"))
+		done, err := k.lost(0, k.mark(), row(uuidA+":1-9,"+uuidB+":1"))
 		if got := k.want().String(); !done || err != nil || got != uuidA+":8-9" {
 			t.Errorf("it wants %q: %v, %v", got, done, err)
 		}
-		if done, err := k.lost(k.mark(), row("")); !done || err != nil || k.want() != nil {
+		if done, err := k.lost(0, k.mark(), row("")); !done || err != nil || k.want() != nil {
 			t.Errorf("it wants %q: %v, %v", k.want(), done, err)
 		}
-		if _, err := k.lost(k.mark(), nil); err == nil {
+		if _, err := k.lost(0, k.mark(), nil); err == nil {
 			t.Errorf("there is no position")
 		}
 	}
@@ -261,16 +261,59 @@ func TestServiceLost(t *testing.T) {
 		"MySQL":                  {uuidA + ":9", uuidB + ":1", uuidA + ":1-7", true, uuidB + ":1"},
 	} {
 		var p servicePosition
-		if err := p.wrote([]byte(c.before)); err != nil {
+		if err := p.wrote(0, []byte(c.before)); err != nil {
 			t.Fatal(err)
 		}
 		mark := p.mark()
-		if err := p.wrote([]byte(c.while)); err != nil {
+		if err := p.wrote(0, []byte(c.while)); err != nil {
 			t.Fatal(err)
 		}
-		if done := p.lost(mark, parsed(t, c.has)); done != c.done || p.position.String() != c.want {
+		if done := p.lost(0, mark, parsed(t, c.has)); done != c.done || p.position.String() != c.want {
 			t.Errorf("%s: %v, %q", name, done, &p.position)
 		}
+	}
+}
+
+// TestServiceHolder: a primary is asked what it lacks once, whoever told of what came before, and again where somebody tells
+// of more.
+func TestServiceHolder(t *testing.T) {
+	var p servicePosition
+	wrote := func(i int, gtid string) {
+		t.Helper()
+		if err := p.wrote(i, []byte(gtid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(when string, want ...bool) {
+		t.Helper()
+		for i := range want {
+			if got := p.overtaken(i); got != want[i] {
+				t.Errorf("%s, %d is overtaken: %v", when, i, got)
+			}
+		}
+	}
+	expect("before anything is written", false, false)
+	wrote(0, "0-1-5")
+	expect("once 0 has written", false, true)
+	mark := p.mark()
+	wrote(0, "0-1-6") // by an answer that came late
+	p.lost(1, mark, parsed(t, "0-1-4"))
+	expect("once 1 was asked before that", false, true)
+	p.lost(1, p.mark(), parsed(t, "0-1-4"))
+	expect("once 1 was asked", true, false)
+	mark = p.mark()
+	wrote(1, "0-2-7")
+	p.lost(1, mark, parsed(t, "0-2-7"))
+	expect("once 1 has written", true, false)
+	mark = p.mark()
+	wrote(0, "0-1-8") // by a session that has not noticed
+	expect("once both have", true, true)
+	p.lost(1, mark, parsed(t, "0-2-7"))
+	expect("once 1 was asked before that", true, true)
+	p.lost(1, p.mark(), parsed(t, "0-2-7"))
+	expect("once 1 was asked after that", true, false)
+	if got := p.position.String(); got != "0-2-7" {
+		t.Errorf("it wants %q", got)
 	}
 }
 
@@ -282,7 +325,7 @@ func TestServiceShared(t *testing.T) {
 			k := newCausality(causalService, 1, &service)
 			for n := range 500 {
 				own := fmt.Sprintf("%s:%d", uuidA, 4*n+s+1)
-				if err := k.learn(wroteMySQL(own)); err != nil {
+				if err := k.learn(0, wroteMySQL(own)); err != nil {
 					t.Error(err)
 				}
 				if want := parsed(t, own); !k.want().covers(want) {
@@ -318,7 +361,7 @@ func TestCausalAllocations(t *testing.T) {
 		}
 		var text []byte
 		step := func() {
-			if err := k.learn(states[0]); err != nil {
+			if err := k.learn(0, states[0]); err != nil {
 				t.Fatal(err)
 			}
 			if scope == causalCluster {
@@ -367,7 +410,7 @@ func FuzzLearn(f *testing.F) {
 	f.Fuzz(func(t *testing.T, state []byte) {
 		for _, scope := range []causalScope{causalSession, causalService} {
 			k, _ := causalOf(scope)
-			if err := k.learn(state); err != nil || k.want() == nil {
+			if err := k.learn(0, state); err != nil || k.want() == nil {
 				continue
 			}
 			text := k.want().String()
@@ -384,7 +427,7 @@ func BenchmarkLearn(b *testing.B) {
 			b.Run(name+"/"+causalScopeNames[scope], func(b *testing.B) {
 				k, _ := causalOf(scope)
 				for b.Loop() {
-					if err := k.learn(state); err != nil {
+					if err := k.learn(0, state); err != nil {
 						b.Fatal(err)
 					}
 				}

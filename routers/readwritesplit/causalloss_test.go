@@ -51,3 +51,69 @@ func TestCausalReadsClusterLoss(t *testing.T) {
 		})
 	}
 }
+
+// TestCausalServiceLoss: what went down with a primary is not waited for by sessions that have not used it.
+func TestCausalServiceLoss(t *testing.T) {
+	for name, d := range dialects {
+		for _, by := range []string{"wait", "choose"} {
+			t.Run(name+", "+by, func(t *testing.T) {
+				k := clusterOf(t, d.greeting, causal("service", by))
+				for _, f := range k.fakes {
+					f.on(d.wait, waited("-1")) // in vain
+					f.on(d.position, pt.ReplyRows([]string{"position"}, []string{""}))
+				}
+				k.db1.wrote(d.gtid)
+				c := k.Session()
+				c.Run(t, do("INSERT 1"))
+				c.Close()
+				k.db1.die()
+				k.in(down, primary, replica)
+				k.forget()
+				for range 2 {
+					c := k.Session()
+					c.Run(t, ask("SELECT 2", "db3"), ask("SELECT 2", "db3"))
+				}
+				if n := k.db2.times(d.position); n != 1 {
+					t.Errorf("the new primary was asked %d times", n)
+				}
+				if n := k.db3.times(d.wait); n > 0 {
+					t.Errorf("it was waited for %d times", n)
+				}
+			})
+		}
+	}
+}
+
+// TestCausalServiceReturn: a session asks the primary that it has used before, too, where another one was it meanwhile.
+func TestCausalServiceReturn(t *testing.T) {
+	d := dialects["mariadb"]
+	k := newCluster(t, causal("service", "wait"))
+	k.db1.on(d.position, pt.ReplyRows([]string{"position"}, []string{""}))
+	k.db2.on(d.position, pt.ReplyRows([]string{"position"}, []string{""}))
+	k.db3.on(d.wait, waited("-1"))
+	c := k.Session()
+	c.Run(t, do("INSERT 1"))
+	k.in(replica, primary, down)
+	k.db2.wrote(d.gtid)
+	k.Session().Run(t, do("INSERT 2"))
+	k.in(primary, down, replica)
+	k.forget()
+	c.Run(t, ask("SELECT 3", "db3"), ask("SELECT 4", "db3"))
+	k.db1.expect(d.position)
+	if n := k.db3.times(d.wait); n > 0 {
+		t.Errorf("it was waited for %d times", n)
+	}
+}
+
+// TestCausalServiceAsksInVain: where the new primary cannot be asked, reads go on without its word.
+func TestCausalServiceAsksInVain(t *testing.T) {
+	d := dialects["mariadb"]
+	k := newCluster(t, causal("service", "wait"))
+	k.db3.on(d.wait, waited("0"))
+	k.db1.wrote(d.gtid)
+	c := k.Session()
+	c.Run(t, do("INSERT 1"))
+	k.db2.die()
+	k.in(down, primary, replica)
+	c.Run(t, ask("SELECT 2", "db3"), ask("SELECT 3", "db3"))
+}

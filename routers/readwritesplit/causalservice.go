@@ -12,16 +12,28 @@ import (
 // Its lock is held for as long as it takes to parse or copy some sixty bytes, by a session that has written, and by one
 // that reads for the first time since then; the others see by the version that nothing has changed.
 type servicePosition struct {
-	version  atomic.Uint64
+	version atomic.Uint64
+	// holder is the candidate, counted from 1, that has all of position: what it has not told itself, it has been asked about.
+	// 0: nothing is told yet. -1: there is none.
+	holder   atomic.Int32
 	mu       sync.Mutex
 	position position
+	// teller is the candidate that has told last. others is position.clock of when another one last has.
+	teller int
+	others uint64
 }
 
-// wrote adds transactions, whose text remains the caller's.
-func (p *servicePosition) wrote(text []byte) error {
+// wrote adds transactions that candidate i has told of, and whose text remains the caller's.
+func (p *servicePosition) wrote(i int, text []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.teller != i {
+		p.teller, p.others = i, p.position.clock
+	}
 	p.position.clock++
+	if !p.holder.CompareAndSwap(0, int32(i)+1) && p.overtaken(i) {
+		p.holder.Store(-1)
+	}
 	advanced, err := p.position.merge(text)
 	if advanced {
 		p.position.narrow()
@@ -41,6 +53,12 @@ func (p *servicePosition) read(dst *position, version uint64) uint64 {
 	return p.version.Load()
 }
 
+// overtaken reports whether candidate i may lack something.
+func (p *servicePosition) overtaken(i int) bool {
+	holder := p.holder.Load()
+	return holder != 0 && holder != int32(i)+1
+}
+
 // mark is for lost.
 func (p *servicePosition) mark() uint64 {
 	p.mu.Lock()
@@ -48,11 +66,11 @@ func (p *servicePosition) mark() uint64 {
 	return p.position.clock
 }
 
-// lost takes away what has, a new primary's position that was asked for after mark, does not have. Where a source has
+// lost takes away what has, the position of candidate i, a new primary, that was asked for after mark, does not have. Where a source has
 // grown since mark it is alive and stays as it is. Where one was written to and has not grown, in MariaDB, the new primary
 // counts up through numbers that were lost: what has lacks may be either, and lost returns false. That does not go on
 // for long, since each further write takes it nearer to its old end.
-func (p *servicePosition) lost(mark uint64, has *position) bool {
+func (p *servicePosition) lost(i int, mark uint64, has *position) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	gone := func(s *source) bool {
@@ -71,6 +89,9 @@ func (p *servicePosition) lost(mark uint64, has *position) bool {
 	if lost {
 		p.position.keep(has, gone)
 		p.version.Add(1)
+	}
+	if p.teller == i && p.others <= mark || p.position.clock == mark {
+		p.holder.Store(int32(i) + 1)
 	}
 	return true
 }

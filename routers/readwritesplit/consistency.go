@@ -18,7 +18,7 @@ func (x *session) learn(l *pipeline.Link, changes []byte) {
 	if l.Server.State().Role.Reads() { // a FLUSH there may have made a transaction that no other server gets
 		return
 	}
-	if err := x.causal.learn(changes); err != nil {
+	if err := x.causal.learn(x.member(l.Server).index, changes); err != nil {
 		x.s.Log().Warn("reads may miss what this session has written", "server", l.Server.Name(), "error", err)
 	}
 }
@@ -45,7 +45,7 @@ func (x *session) askWritten(m *member) error {
 	}
 	if answered {
 		gtids, _ := protocol.LenencString(x.answer.row)
-		err = x.causal.wrote(gtids)
+		err = x.causal.wrote(m.index, gtids)
 	}
 	if !answered || err != nil {
 		x.s.Log().Warn("reads may miss what this session has written", "server", m.server().Name(), "error", err)
@@ -136,20 +136,61 @@ func (x *session) takeOver(m *member) error {
 	if before != nil && x.needs(before) != "" {
 		return nil // the session stays there
 	}
-	if before != nil && x.causal != nil {
-		for done := false; !done; {
-			mark := x.causal.mark()
-			err := m.ask(pipeline.NewQuery(positionText(x.s.Mode()&sqlscan.MariaDB != 0), x.s.Capabilities()))
-			if err == nil {
-				done, err = x.causal.lost(mark, x.answer.row)
-			}
-			if err != nil {
-				return err
-			}
+	if x.causal != nil && x.causal.overtaken(m.index, before) {
+		if err := x.forgetLost(m); err != nil {
+			return err
 		}
 	}
 	m.ready = m.ready && (before == nil || x.insert == insertID{}) // LAST_INSERT_ID() is what it was
 	x.primary = m
+	return nil
+}
+
+// forgetLost has m, a new primary, say what it has, and forgets the rest.
+func (x *session) forgetLost(m *member) error {
+	for {
+		mark := x.causal.mark()
+		if err := m.ask(pipeline.NewQuery(positionText(x.s.Mode()&sqlscan.MariaDB != 0), x.s.Capabilities())); err != nil {
+			return err
+		}
+		if done, err := x.causal.lost(m.index, mark, x.answer.row); done || err != nil {
+			return err
+		}
+	}
+}
+
+// askOvertaken has a new primary say what went down with the one before, so that no read waits for that. Where it cannot be
+// asked, the read goes on without.
+func (x *session) askOvertaken(j *job) error {
+	if !x.r.tracks() {
+		return nil
+	}
+	at := primaryOf(x.r.candidates)
+	if at < 0 || !x.causal.overtaken(at, x.primary) {
+		return nil
+	}
+	m := &x.members[at]
+	if j.tried&(1<<at) != 0 || m.leftOut() || !m.connected() && m.server().Suspect() ||
+		x.primary != nil && x.needs(x.primary) != "" { // the session stays there
+		return nil
+	}
+	err := m.connect()
+	switch {
+	case x.s.Killed():
+		return errKilled
+	case err != nil && context.Cause(x.ctx) != nil:
+		return err
+	case err != nil:
+		j.tried |= 1 << at
+		return nil
+	}
+	err = m.sync()
+	if err == nil && x.primary == m && x.causal.overtaken(at, m) { // it has been the session's primary before
+		err = x.forgetLost(m)
+	}
+	if err != nil {
+		return x.notReady(m, j, err)
+	}
 	return nil
 }
 

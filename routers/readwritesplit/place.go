@@ -73,6 +73,9 @@ func (x *session) pick(j *job) (*member, error) {
 		if err := x.askUnasked(); err != nil {
 			return nil, err
 		}
+		if err := x.askOvertaken(j); err != nil {
+			return nil, err
+		}
 		if err := x.askPrimary(j); err != nil {
 			return nil, err
 		}
