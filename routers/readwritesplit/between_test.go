@@ -1,6 +1,7 @@
 package readwritesplit_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -43,7 +44,12 @@ func TestInsertIDOfDrained(t *testing.T) {
 	c.Run(t, do("INSERT 2"))
 	pipelinetest.Eventually(t, func() bool { return k.Servers[0].Links() == 0 }, k.Log.String)
 	c.Run(t, ask("SELECT LAST_INSERT_ID()", "db2"))
-	k.db2.expect("SET LAST_INSERT_ID = 0", "INSERT 2", "SET LAST_INSERT_ID = 42", "SELECT LAST_INSERT_ID()")
+	got := k.db2.takes() // INSERT 1 is over for the client a moment before it is for the router, which may ask as early as then
+	early := []string{"SET LAST_INSERT_ID = 42", "INSERT 2", "SELECT LAST_INSERT_ID()"}
+	late := []string{"SET LAST_INSERT_ID = 0", "INSERT 2", "SET LAST_INSERT_ID = 42", "SELECT LAST_INSERT_ID()"}
+	if !slices.Equal(got, early) && !slices.Equal(got, late) {
+		t.Errorf("db2 has got %q", got)
+	}
 }
 
 // TestReplayAfterBeside: session commands of a transaction that have been run at the primary meanwhile are not run there again.

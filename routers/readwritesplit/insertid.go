@@ -230,6 +230,17 @@ func (x *session) saveInsertID() error {
 	return nil
 }
 
+// stranded reports whether a connection to a server that is not to be used any more is kept for LAST_INSERT_ID() alone. The
+// session may have learned of that server before it is told of the change, and may be idle then.
+func (x *session) stranded() bool {
+	n := &x.insert
+	if !n.unsure || n.blank || x.trx != nil {
+		return false
+	}
+	m := x.behind(n.at)
+	return m != nil && !m.server().State().Takes() && x.needs(m) == "" && x.away.at != m && !x.cursorsAt(m)
+}
+
 // lostInsertID answers a command that asks for LAST_INSERT_ID() when nobody knows it any more.
 func (x *session) lostInsertID(j *job) error {
 	return j.answer(&protocol.SQLError{

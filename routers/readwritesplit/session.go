@@ -332,7 +332,7 @@ func (x *session) served(m *member, j *job) error {
 	if j.d.target == toAll && kept(j.c, j.st) {
 		x.keep(m, j)
 	}
-	if seen := x.r.watch.changes.Load(); seen != x.seen {
+	if seen := x.r.watch.changes.Load(); seen != x.seen || x.stranded() {
 		x.seen = seen
 		if err := x.saveInsertID(); err != nil {
 			return err

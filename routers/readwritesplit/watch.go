@@ -122,11 +122,14 @@ func (x *session) deposed(m *member) {
 	}
 }
 
-// holds reports whether cursors are open at m, or values have been sent ahead to it, or it alone knows user variables.
+// holds reports whether m is kept for what it alone has: cursors, values that were sent ahead, user variables, or
+// LAST_INSERT_ID().
 func (x *session) holds(m *member) bool {
-	if x.away.at == m || x.insert.unsure && x.insert.at == m.link {
-		return true
-	}
+	return x.away.at == m || x.insert.unsure && x.insert.at == m.link || x.cursorsAt(m)
+}
+
+// cursorsAt reports whether cursors are open at m, or values have been sent ahead to it.
+func (x *session) cursorsAt(m *member) bool {
 	for _, at := range x.cursors {
 		if at == m {
 			return true
