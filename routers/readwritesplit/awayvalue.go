@@ -1,6 +1,7 @@
 package readwritesplit
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func (f *fetched) values(n int) (all []string, err error) {
 			if used <= 0 {
 				return nil, errNotTold
 			}
-			v.parts[i], row = s, row[used:]
+			v.parts[i], row = ascii(s), row[used:]
 		}
 		sql, ok := v.sql()
 		if !ok {
@@ -137,6 +138,15 @@ func (f *fetched) values(n int) (all []string, err error) {
 		all = append(all, sql)
 	}
 	return all, nil
+}
+
+// ascii returns what is read of a value as ASCII, which it is but for what is not read of it: where results come in utf16 or
+// the like, there are zeros around each character.
+func ascii(b []byte) []byte {
+	if bytes.IndexByte(b, 0) < 0 {
+		return b
+	}
+	return bytes.ReplaceAll(b, []byte{0}, nil)
 }
 
 // A value is a user variable's: itself, in hexadecimal digits, its character set and its collation.

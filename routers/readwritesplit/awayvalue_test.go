@@ -32,6 +32,8 @@ func TestFetchedValues(t *testing.T) {
 		{5, []string{"0.1", "302E31", "latin1", "latin1_swedish_ci"}, "0.1e0"},
 		{251, []string{"a'b", "612762", "utf8mb4", "utf8mb4_bin"}, "_utf8mb4 x'612762' COLLATE utf8mb4_bin"},
 		{251, []string{"\x00", "00", "binary", "binary"}, "_binary x'00'"},
+		{8, []string{"\x00-\x005", "\x002\x00D\x003\x005", "\x00l", "\x00l"}, "CAST(-5 AS UNSIGNED)"}, // as utf16
+		{251, []string{"\x00a", "\x006\x001", "\x00b\x00i\x00g\x005", "b\x00i\x00g\x005\x00"}, "_big5 x'61' COLLATE big5"},
 		{8, []string{"--5", "35", "latin1", "latin1_swedish_ci"}, ""},
 		{8, []string{"5; DROP TABLE t", "35", "latin1", "latin1_swedish_ci"}, ""},
 		{251, []string{"a", "6", "latin1", "latin1_swedish_ci"}, ""},

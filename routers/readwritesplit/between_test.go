@@ -37,7 +37,7 @@ func TestInsertIDOfDrained(t *testing.T) {
 	k := newCluster(t, nil)
 	c := k.Session()
 	k.db1.on("INSERT 1", numbered(42, protocol.StatusAutocommit))
-	k.db1.on(getInsertID, pt.ReplyRows([]string{"id"}, []string{"42"}))
+	k.db1.on(askInsertID, pt.ReplyRows([]string{"id"}, []string{"42"}))
 	c.Run(t, do("INSERT 1"))
 	k.Servers[0].SetService(pipeline.Draining)
 	k.in(replica, primary, replica)

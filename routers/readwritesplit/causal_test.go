@@ -147,7 +147,7 @@ func TestCausalWait(t *testing.T) {
 			t.Fatal(err)
 		}
 		waits("after a write", false, true, true)
-		if got, want := string(k.appendWait(nil, 1500*time.Millisecond)), "SELECT MASTER_GTID_WAIT('0-1-5',1.500)"; got != want {
+		if got, want := string(k.appendWait(nil, 1500*time.Millisecond)), "SELECT CAST(MASTER_GTID_WAIT(_latin1'0-1-5',1.500) AS BINARY) LIMIT 1"; got != want {
 			t.Errorf("it is %q, want %q", got, want)
 		}
 		for _, answer := range [][]byte{row("-1"), row("1"), row("00"), row(""), {0xfb}, nil} {
@@ -197,7 +197,7 @@ func TestCausalCluster(t *testing.T) {
 			t.Errorf("at %q it must wait: %v", c.position, got)
 		}
 		if c.must {
-			want := "SELECT WAIT_FOR_EXECUTED_GTID_SET('" + strings.ReplaceAll(c.position, "\n", "") + "',0.001)"
+			want := "SELECT CAST(WAIT_FOR_EXECUTED_GTID_SET(_latin1'" + strings.ReplaceAll(c.position, "\n", "") + "',0.001) AS BINARY) LIMIT 1"
 			if got := string(k.appendWait(nil, time.Nanosecond)); got != want {
 				t.Errorf("it is %q, want %q", got, want)
 			}
@@ -217,7 +217,7 @@ func TestCausalTimeouts(t *testing.T) {
 		0: "0.001", time.Millisecond: "0.001", 1001 * time.Microsecond: "0.002", 10 * time.Second: "10.000",
 		time.Hour + 70*time.Millisecond: "3600.070",
 	} {
-		if got := string(p.appendWait(nil, timeout)); got != "SELECT MASTER_GTID_WAIT('0-1-5',"+want+")" {
+		if got := string(p.appendWait(nil, timeout)); got != "SELECT CAST(MASTER_GTID_WAIT(_latin1'0-1-5',"+want+") AS BINARY) LIMIT 1" {
 			t.Errorf("for %s it is %q", timeout, got)
 		}
 	}

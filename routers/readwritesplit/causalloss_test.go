@@ -117,3 +117,34 @@ func TestCausalServiceAsksInVain(t *testing.T) {
 	k.in(down, primary, replica)
 	c.Run(t, ask("SELECT 2", "db3"), ask("SELECT 3", "db3"))
 }
+
+// TestCausalUntold: what a primary does not tell so that it can be understood, it has itself. The session goes on.
+func TestCausalUntold(t *testing.T) {
+	for name, d := range dialects {
+		for what, answer := range map[string]pt.Step{
+			"no row": pt.ReplyRows([]string{"position"}), "nonsense": pt.ReplyRows([]string{"position"}, []string{"\x000\x00-"}),
+			"an error": pt.ReplyError(1193, "HY000", "Unknown system variable"),
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				k := clusterOf(t, d.greeting, causal("cluster", "wait"))
+				k.db1.on(d.position, answer)
+				c := k.Session()
+				c.Run(t, ask("SELECT 1", "db1"), do("INSERT 2"))
+				k.AwaitLog("what reads must see is not known")
+			})
+			for _, scope := range []string{"session", "service"} {
+				t.Run(name+", "+what+", after a failover, "+scope, func(t *testing.T) {
+					k := clusterOf(t, d.greeting, causal(scope, "wait"))
+					k.db2.on(d.position, answer)
+					k.db1.wrote(d.gtid)
+					c := k.Session()
+					c.Run(t, do("INSERT 1"))
+					failOver(k)
+					k.db3.on(d.wait, waited("-1"))
+					c.Run(t, do("INSERT 2"), ask("SELECT 3", "db2"))
+					k.AwaitLog("what reads must see is not known")
+				})
+			}
+		}
+	}
+}

@@ -37,13 +37,15 @@ type dialect struct {
 var dialects = map[string]dialect{
 	"mariadb": {
 		greeting: pt.MariaDB, track: "SET SESSION session_track_system_variables", gtid: "0-1-5", later: "0-1-6",
-		wait: "SELECT MASTER_GTID_WAIT('0-1-5',10.000)", position: "SELECT @@GLOBAL.gtid_current_pos",
+		wait:     "SELECT CAST(MASTER_GTID_WAIT(_latin1'0-1-5',10.000) AS BINARY) LIMIT 1",
+		position: "SELECT CAST(@@GLOBAL.gtid_current_pos AS BINARY) LIMIT 1",
 	},
 	"mysql": {
 		greeting: pt.MySQL, track: "SET SESSION session_track_gtids=OWN_GTID",
-		gtid:  "3e11fa47-71ca-11e1-9e33-c80aa9429562:5",
-		later: "3e11fa47-71ca-11e1-9e33-c80aa9429562:6",
-		wait:  "SELECT WAIT_FOR_EXECUTED_GTID_SET('3e11fa47-71ca-11e1-9e33-c80aa9429562:5',10.000)", position: "SELECT @@GLOBAL.gtid_executed",
+		gtid:     "3e11fa47-71ca-11e1-9e33-c80aa9429562:5",
+		later:    "3e11fa47-71ca-11e1-9e33-c80aa9429562:6",
+		wait:     "SELECT CAST(WAIT_FOR_EXECUTED_GTID_SET(_latin1'3e11fa47-71ca-11e1-9e33-c80aa9429562:5',10.000) AS BINARY) LIMIT 1",
+		position: "SELECT CAST(@@GLOBAL.gtid_executed AS BINARY) LIMIT 1",
 	},
 }
 
@@ -260,7 +262,7 @@ func TestCausalReadsAfterFailover(t *testing.T) {
 func TestUntoldWrites(t *testing.T) {
 	for name, d := range dialects {
 		t.Run(name, func(t *testing.T) {
-			position := map[string]string{"mariadb": "SELECT @@last_gtid", "mysql": d.position}[name]
+			position := map[string]string{"mariadb": "SELECT CAST(@@last_gtid AS BINARY) LIMIT 1", "mysql": d.position}[name]
 			for _, old := range []bool{true, false} {
 				k := clusterOf(t, d.greeting, causal("session", "wait"))
 				k.db1.on("INSERT 1 RETURNING id", pt.ReplyRows([]string{"id"}, []string{"1"}))

@@ -1,9 +1,7 @@
 package readwritesplit
 
 import (
-	"context"
 	"errors"
-	"fmt"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
@@ -35,7 +33,7 @@ func (x *session) wroteUntold(m *member, j *job) bool {
 
 // askWritten asks the primary for what the session has written there.
 func (x *session) askWritten(m *member) error {
-	text := "SELECT @@last_gtid" // of the connection
+	text := question("@@last_gtid") // of the connection
 	if x.s.Mode()&sqlscan.MariaDB == 0 {
 		text = positionText(false)
 	}
@@ -69,40 +67,6 @@ func (x *session) wanted() *position {
 	return x.causal.want()
 }
 
-// asks reports whether the primary has to say first what a read must see.
-func (x *session) asks(j *job) bool {
-	return x.r.scope == causalCluster && j.d.target == toReplica && x.trx == nil && !j.asked
-}
-
-// askPrimary finds out what a read must see that is to see all writes.
-func (x *session) askPrimary(j *job) error {
-	if !x.asks(j) {
-		return nil
-	}
-	m, err := x.pickPrimary(j)
-	if err != nil {
-		return err
-	}
-	if err := m.connect(); err != nil {
-		if context.Cause(x.ctx) != nil {
-			return err
-		}
-		return x.await(j, fmt.Errorf("%w: %w", errNoPrimary, err))
-	}
-	err = m.sync()
-	if err == nil {
-		err = m.ask(pipeline.NewQuery(positionText(x.s.Mode()&sqlscan.MariaDB != 0), x.s.Capabilities()))
-	}
-	if err == nil {
-		err = x.causal.found(x.answer.row)
-	}
-	j.asked = err == nil
-	if err != nil {
-		return x.notReady(m, j, err)
-	}
-	return nil
-}
-
 // errBehind says that a server does not have in time what a read must see.
 var errBehind = errors.New("the server does not have in time what the read must see")
 
@@ -125,73 +89,6 @@ func (x *session) catchUp(m *member, j *job) error {
 	x.r.counts.behind.Add(1)
 	j.primary = true
 	return errBehind
-}
-
-// takeOver has the session forget transactions that went down with the primary before: nobody has them.
-func (x *session) takeOver(m *member) error {
-	if x.primary == m || m.server().State().Role != pipeline.Primary {
-		return nil
-	}
-	before := x.primary
-	if before != nil && x.needs(before) != "" {
-		return nil // the session stays there
-	}
-	if x.causal != nil && x.causal.overtaken(m.index, before) {
-		if err := x.forgetLost(m); err != nil {
-			return err
-		}
-	}
-	m.ready = m.ready && (before == nil || x.insert == insertID{}) // LAST_INSERT_ID() is what it was
-	x.primary = m
-	return nil
-}
-
-// forgetLost has m, a new primary, say what it has, and forgets the rest.
-func (x *session) forgetLost(m *member) error {
-	for {
-		mark := x.causal.mark()
-		if err := m.ask(pipeline.NewQuery(positionText(x.s.Mode()&sqlscan.MariaDB != 0), x.s.Capabilities())); err != nil {
-			return err
-		}
-		if done, err := x.causal.lost(m.index, mark, x.answer.row); done || err != nil {
-			return err
-		}
-	}
-}
-
-// askOvertaken has a new primary say what went down with the one before, so that no read waits for that. Where it cannot be
-// asked, the read goes on without.
-func (x *session) askOvertaken(j *job) error {
-	if !x.r.tracks() {
-		return nil
-	}
-	at := primaryOf(x.r.candidates)
-	if at < 0 || !x.causal.overtaken(at, x.primary) {
-		return nil
-	}
-	m := &x.members[at]
-	if j.tried&(1<<at) != 0 || m.leftOut() || !m.connected() && m.server().Suspect() ||
-		x.primary != nil && x.needs(x.primary) != "" { // the session stays there
-		return nil
-	}
-	err := m.connect()
-	switch {
-	case x.s.Killed():
-		return errKilled
-	case err != nil && context.Cause(x.ctx) != nil:
-		return err
-	case err != nil:
-		j.tried |= 1 << at
-		return nil
-	}
-	err = m.sync()
-	if err == nil && x.primary == m && x.causal.overtaken(at, m) { // it has been the session's primary before
-		err = x.forgetLost(m)
-	}
-	if err != nil {
-		return x.notReady(m, j, err)
-	}
-	return nil
 }
 
 // askUnasked asks for what has been written before a read is to see it, and not sooner: the client may ask about the

@@ -15,7 +15,7 @@ func (x *session) evict(m *member, lost *pipeline.Link, cause error) error {
 	if _, told := errors.AsType[*protocol.SQLError](cause); told || lost == nil || lost == m.link || lost.LocalPort == 0 {
 		return nil
 	}
-	err := x.at(m, "SELECT ID FROM information_schema.processlist WHERE ID = %d AND HOST LIKE '%%:%d'", lost.ThreadID, lost.LocalPort)
+	err := x.at(m, "SELECT ID FROM information_schema.processlist WHERE ID = %d AND HOST LIKE '%%:%d' LIMIT 1", lost.ThreadID, lost.LocalPort)
 	if err == nil && len(x.answer.row) > 0 {
 		x.s.Log().Info("connection killed that its server had not missed yet", "server", m.server().Name(), "thread", lost.ThreadID)
 		err = x.at(m, "KILL %d", lost.ThreadID)

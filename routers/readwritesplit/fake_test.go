@@ -265,7 +265,7 @@ func written(g protocol.Greeting, gtid string) []byte {
 // processes says whether the server still has a connection that is lost. It is not noted.
 func (l *fakeLink) processes(c *pt.Conn, text string) error {
 	l.mu.Lock()
-	has := func(port string) bool { return strings.HasSuffix(text, " = 7 AND HOST LIKE '%:"+port+"'") }
+	has := func(port string) bool { return strings.HasSuffix(text, " = 7 AND HOST LIKE '%:"+port+"' LIMIT 1") }
 	lost := l.misses || !slices.ContainsFunc(l.ports[:len(l.ports)-1], has)
 	l.mu.Unlock()
 	if lost {

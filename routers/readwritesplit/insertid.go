@@ -211,7 +211,7 @@ func (x *session) askInsertID() error {
 	if m == nil || n.blank || !m.server().State().Up {
 		return nil
 	}
-	answered, err := x.inquire(m, pipeline.NewQuery("SELECT LAST_INSERT_ID()", x.s.Capabilities()))
+	answered, err := x.inquire(m, pipeline.NewQuery(question("LAST_INSERT_ID()"), x.s.Capabilities()))
 	if err != nil || !answered {
 		return err
 	}

@@ -219,7 +219,7 @@ func TestNoPrimaryToConnect(t *testing.T) {
 	c.Run(t, do("INSERT 1"))
 	late := pt.ReplyRows([]string{"MASTER_GTID_WAIT"}, []string{"-1"})
 	for _, f := range []*fake{k.db2, k.db3} {
-		f.on("SELECT MASTER_GTID_WAIT('0-1-5',10.000)", late)
+		f.on("SELECT CAST(MASTER_GTID_WAIT(_latin1'0-1-5',10.000) AS BINARY) LIMIT 1", late)
 	}
 	k.db1.die()
 	c.Run(t, pt.Query("SELECT 2"), fails)
