@@ -331,7 +331,12 @@ func (x *session) ok(w pipeline.ReplyWriter) error {
 	if x.last != nil && x.last.link != nil {
 		status = x.last.link.Status() &^ protocol.StatusMoreResultsExists
 	}
-	ok := protocol.OK{Status: status &^ protocol.StatusSessionStateChange}
+	return x.tell(w, status&^protocol.StatusSessionStateChange)
+}
+
+// tell answers a command by an OK packet with these status flags.
+func (x *session) tell(w pipeline.ReplyWriter, status uint16) error {
+	ok := protocol.OK{Status: status}
 	return w.WriteReply(&protocol.Chunk{
 		Data: protocol.AppendPacket(nil, 0, ok.Append(nil, x.s.Capabilities())), Count: 1, Kind: protocol.KindOK,
 		Final: true, Status: ok.Status,

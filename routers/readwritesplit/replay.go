@@ -327,30 +327,6 @@ func (x *session) goOn(m, to *member, cause error) {
 	x.s.Log().Info("transaction run again", "server", to.server().Name(), "statements", len(x.replay.log), "lost", cause)
 }
 
-// rolledBack tells the client that its transaction is over, as servers do after a deadlock: nothing of it is left, and the
-// session goes on. It returns errAnswered.
-func (x *session) rolledBack(j *job, why string, cause error) error {
-	x.s.Log().Warn("transaction rolled back, since it cannot be run again", "why", why, "cause", cause)
-	x.r.counts.rolledBack.Add(1)
-	x.trx = nil
-	x.sit.lost()
-	x.sit.wary = errors.Is(cause, errMoves)
-	x.replay.forget(&x.history)
-	text := "its server was lost and it cannot be run again"
-	if errors.Is(cause, errMoves) {
-		text = "it cannot go on at the primary"
-	}
-	told := &protocol.SQLError{
-		Code: protocol.ErLockDeadlock, State: "40001",
-		Message: "Transaction rolled back, as " + text + " (" + why + "); try restarting transaction",
-	}
-	if !j.c.ExpectsReply() {
-		x.replay.untold = told
-		return errAnswered
-	}
-	return j.answer(told)
-}
-
 // beside has the transaction not be run again where m, which is not its server, has run session commands of it.
 func (p *replay) beside(m *member) {
 	if len(p.log) > 0 && m.synced > p.log[0].next {
