@@ -93,7 +93,7 @@ func (s *Session) open() (err error) {
 	defer s.recovered(&err)
 	s.prepared = Prepared{textless: true}
 	s.life++
-	s.cutter, s.leaving = nil, nil
+	s.cutter, s.leaving, s.errand = nil, nil, nil
 	chain, err := s.listener.Config.Pipeline.Open(s)
 	s.chain = chain
 	return err

@@ -56,6 +56,11 @@ func (b *Branch) serveAll() (err error) {
 				return err
 			}
 		}
+		if s.errand != nil {
+			if err := s.runErrand(); err != nil {
+				return err
+			}
+		}
 		c, w := b.feed.Next()
 		if c == nil {
 			if b.closed {

@@ -51,6 +51,11 @@ func (s *Session) serveAll() (err error) {
 				return err
 			}
 		}
+		if s.errand != nil {
+			if err := s.runErrand(); err != nil {
+				return err
+			}
+		}
 		more, err := s.client.nextCommand(&s.command)
 		if err != nil && s.cancelled != nil {
 			return s.cancelled

@@ -222,14 +222,6 @@ func (x *session) askInsertID() error {
 	return nil
 }
 
-// saveInsertID asks the connection that alone knows LAST_INSERT_ID(), where its server is about to be left.
-func (x *session) saveInsertID() error {
-	if m := x.behind(x.insert.at); x.insert.unsure && m != nil && !m.server().State().Takes() {
-		return x.askInsertID()
-	}
-	return nil
-}
-
 // stranded reports whether a connection to a server that is not to be used any more is kept for LAST_INSERT_ID() alone. The
 // session may have learned of that server before it is told of the change, and may be idle then.
 func (x *session) stranded() bool {

@@ -334,10 +334,7 @@ func (x *session) served(m *member, j *job) error {
 	}
 	if seen := x.r.watch.changes.Load(); seen != x.seen || x.stranded() {
 		x.seen = seen
-		if err := x.saveInsertID(); err != nil {
-			return err
-		}
-		x.review(false)
+		return x.leave()
 	}
 	return nil
 }

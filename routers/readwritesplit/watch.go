@@ -82,8 +82,24 @@ func (r *Router) tell() {
 			c.Cut(&noServer{errNoPrimary})
 			continue
 		}
-		c.Tell(x.review)
+		c.Tell(func(busy bool) {
+			if x.review(busy); !busy && x.stranded() {
+				x.s.Errand(x.leave)
+			}
+		})
 	}
+}
+
+// leave ends connections to servers that are not to be used any more, between two commands. Where one alone knows
+// LAST_INSERT_ID(), it is asked first.
+func (x *session) leave() error {
+	if x.stranded() {
+		if err := x.askInsertID(); err != nil {
+			return err
+		}
+	}
+	x.review(false)
+	return nil
 }
 
 // review ends connections to servers that are not to be used any more. While a command is being served, these are those of
