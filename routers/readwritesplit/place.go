@@ -99,7 +99,7 @@ func (x *session) pick(j *job) (*member, error) {
 
 func (x *session) pickPrimary(j *job) (*member, error) {
 	if x.primary != nil && x.needs(x.primary) != "" {
-		return x.primary, nil
+		return x.stay()
 	}
 	at := primaryOf(x.r.candidates)
 	if at < 0 || x.members[at].unfit {
@@ -110,6 +110,14 @@ func (x *session) pickPrimary(j *job) (*member, error) {
 		return nil, x.await(j, errNoPrimary)
 	}
 	return m, nil
+}
+
+// stay keeps the session at the server that it depends on, unless an operator has said that nothing is to begin there.
+func (x *session) stay() (*member, error) {
+	if m := x.primary; m.server().State().Service == pipeline.InMaintenance {
+		return nil, x.gone(m, errors.New("the server is in maintenance"))
+	}
+	return x.primary, nil
 }
 
 // pickReader chooses a server for a read: a replica, or the primary where there is none.
@@ -134,7 +142,7 @@ func (x *session) pickReader(j *job) (*member, error) {
 // pickAny chooses the server that answers a session command: others run it when they are next used.
 func (x *session) pickAny(j *job) (*member, error) {
 	if x.primary != nil && x.needs(x.primary) != "" {
-		return x.primary, nil
+		return x.stay()
 	}
 	at := primaryOf(x.r.candidates)
 	if at >= 0 && (x.members[at].connected() || j.changesSchema() && !x.members[at].unfit) && j.tried&(1<<at) == 0 {
