@@ -192,7 +192,15 @@ func (s *Server) ping() error {
 		return err
 	}
 	defer db.Close()
-	return db.PingContext(ctx)
+	if err := db.PingContext(ctx); err != nil {
+		return err
+	}
+	// Another server may have taken the port meanwhile, and the socket may be what this one left when it was killed.
+	conn, err := net.Dial("unix", s.Socket)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // install prepares the data folder with a command of the server's.
