@@ -132,6 +132,9 @@ const harmless = sqlscan.UserVariable | sqlscan.SystemVariable | sqlscan.FoundRo
 
 // read is where a read goes while nothing keeps it from going to a replica but itself.
 func (p *policy) read(st *pipeline.Statement, effects sqlscan.Effects, sit *situation) decision {
+	if strings.IndexByte(st.Summary, '.') >= 0 && tellsOfServer(st.Summary) && effectWhy(effects) == "" {
+		return decision{why: "it asks about one server"}
+	}
 	if effects == 0 {
 		return decision{target: toReplica, why: "it only reads"}
 	}
@@ -158,6 +161,34 @@ func (p *policy) read(st *pipeline.Statement, effects sqlscan.Effects, sit *situ
 		return decision{why: "it asks for what differs from server to server"}
 	}
 	return decision{target: toReplica, why: "it only reads"}
+}
+
+// tellsOfServer reports whether a statement with this summary names tables that tell what a server does or has set.
+func tellsOfServer(summary string) bool {
+	for rest := summary; ; {
+		dot := strings.IndexByte(rest, '.')
+		if dot < 0 {
+			return false
+		}
+		schema, table := rest[:dot], rest[dot+1:]
+		rest = table
+		switch {
+		case endsFold(schema, "performance_schema"):
+			return true
+		case !endsFold(schema, "information_schema"):
+			continue
+		}
+		for _, name := range [...]string{"processlist", "innodb_", "global_", "session_"} {
+			if len(table) >= len(name) && strings.EqualFold(table[:len(name)], name) {
+				return true
+			}
+		}
+	}
+}
+
+// endsFold reports whether s ends with the name.
+func endsFold(s, name string) bool {
+	return len(s) >= len(name) && strings.EqualFold(s[len(s)-len(name):], name)
 }
 
 // effectWhy says why a read with these effects is the primary's, "" if it is not.
