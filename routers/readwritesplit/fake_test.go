@@ -149,7 +149,7 @@ func (f *fake) connection(c *pt.Conn) error {
 	if err := pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit})(c); err != nil {
 		return err
 	}
-	l := &fakeLink{fake: f, status: protocol.StatusAutocommit, nextID: f.firstID, texts: make(map[uint32]string), values: make(map[string]string)}
+	l := &fakeLink{fake: f, status: protocol.StatusAutocommit, nextID: f.firstID, texts: make(map[uint32]string), values: make(map[string]string), open: make(map[uint32]bool)}
 	if err := pt.Repeat(l.serve)(c); err != nil && !errors.Is(err, net.ErrClosed) { // by the script
 		return err
 	}
@@ -166,6 +166,7 @@ type fakeLink struct {
 	nextID uint32
 	texts  map[uint32]string // of prepared statements
 	values map[string]string // of session variables that were set
+	open   map[uint32]bool   // cursors
 }
 
 // serve answers one command. Its notes are the text of a statement, "prepare TEXT", or the command's name and what follows:
@@ -336,6 +337,7 @@ func (l *fakeLink) prepared(c *pt.Conn, com byte, id uint32, step pt.Step, rest 
 		}
 		if com == protocol.ComStmtClose {
 			delete(l.texts, id)
+			delete(l.open, id)
 		}
 		return nil
 	case step != nil:
@@ -343,13 +345,18 @@ func (l *fakeLink) prepared(c *pt.Conn, com byte, id uint32, step pt.Step, rest 
 	case !known:
 		return pt.ReplyError(protocol.ErUnknownStmtHandler, "HY000", "Unknown prepared statement handler")(c)
 	case com == protocol.ComStmtReset:
+		delete(l.open, id)
 		return l.ok(c)
+	case com == protocol.ComStmtFetch && !l.open[id]:
+		return pt.ReplyError(1421, "HY000", "The statement has no open cursor")(c)
 	case com == protocol.ComStmtFetch:
 		end := pt.Rows(c.Caps, []string{"server"}, []string{l.name})
 		binary.LittleEndian.PutUint16(end[len(end)-1][3:], l.status|protocol.StatusLastRowSent)
 		return pt.Reply(end[len(end)-2:]...)(c)
 	case rest[0] != 0: // with a cursor
+		l.open[id] = true
 		return l.rows(c, l.status|protocol.StatusCursorExists)
 	}
+	delete(l.open, id)
 	return l.statement(c, text, l.note("executed "+text))
 }

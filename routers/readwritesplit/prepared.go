@@ -99,11 +99,31 @@ func (x *session) addressed(m *member, j *job) (c *pipeline.Command, id uint32, 
 	}
 	c = j.c
 	if com := c.Com(); com == protocol.ComStmtExecute || com == protocol.ComStmtBulkExecute {
+		if err := x.closeCursor(m, j.stmt.ID); err != nil {
+			return nil, 0, err
+		}
 		if c, t, err = x.bind(m, j, t); err != nil {
 			return nil, 0, err
 		}
 	}
 	return c, t.id, nil
+}
+
+// closeCursor has a statement that m is to execute leave no cursor open at another server: an execution closes the one before
+// it, whose rows must not be found any more.
+func (x *session) closeCursor(m *member, id uint32) error {
+	at := x.cursors[id]
+	if at == nil || at == m {
+		return nil
+	}
+	delete(x.cursors, id)
+	if t := at.at[id]; t == nil || !t.holds {
+		return nil
+	}
+	if err := at.forget(id); err != nil && !x.survives(at, err) {
+		return err
+	}
+	return nil
 }
 
 // bind sees to it that the server knows the types of the parameters. It returns what is to be executed there.

@@ -173,13 +173,7 @@ func TestLongData(t *testing.T) {
 func TestCursor(t *testing.T) {
 	k := newCluster(t, nil)
 	c := k.Session()
-	open := func(c *pt.Conn) error {
-		err := pt.Send(protocol.ComStmtExecute, string(execution(1, 1, nil)))(c)
-		if err == nil {
-			err = pt.ExpectRows()(c)
-		}
-		return err
-	}
+	open := pt.Script(pt.Send(protocol.ComStmtExecute, string(execution(1, 1, nil))), pt.ExpectRows())
 	fetch := func(server string) pt.Step {
 		return func(c *pt.Conn) error {
 			if err := pt.Send(protocol.ComStmtFetch, "\x01\x00\x00\x00\x01\x00\x00\x00")(c); err != nil {
@@ -202,6 +196,30 @@ func TestCursor(t *testing.T) {
 	k.db3.die()
 	k.AwaitLog("lost while idle")
 	c.Run(t, pt.Send(protocol.ComStmtFetch, "\x01\x00\x00\x00\x01\x00\x00\x00"), lost())
+}
+
+// TestCursorClosed: an execution closes the cursor of the one before, at another server, too, unless its rows are at an end.
+func TestCursorClosed(t *testing.T) {
+	open := pt.Script(pt.Send(protocol.ComStmtExecute, string(execution(1, 1, nil))), pt.ExpectRows())
+	fetch := pt.Send(protocol.ComStmtFetch, "\x01\x00\x00\x00\x01\x00\x00\x00")
+	k := newCluster(t, nil)
+	c := k.Session()
+	c.Run(t, prepare("SELECT 1", 1), open, execute(1, nil), rows("db2"), ask("SELECT 2", "db3"), fetch, pt.ExpectError(1421))
+	k.db3.expect("prepare SELECT 1", "execute 301 0101000000", "close 301 ", "SELECT 2", "prepare SELECT 1", "fetch 302 01000000")
+	t.Run("at an end", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		end := func(c *pt.Conn) error { // a row, and the end
+			for range 2 {
+				if _, err := c.ReadPayload(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		c.Run(t, prepare("SELECT 1", 1), open, fetch, end, execute(1, nil), rows("db2"))
+		k.db3.expect("prepare SELECT 1", "execute 301 0101000000", "fetch 301 01000000")
+	})
 }
 
 // TestPrepareFails: a statement that one server refuses is not prepared, and one that a replica refuses later is
