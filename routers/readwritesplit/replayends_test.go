@@ -13,7 +13,7 @@ import (
 // told that the transaction was rolled back, and to try it again.
 func TestFailedCommit(t *testing.T) {
 	for _, end := range []string{"COMMIT", "BEGIN", "CREATE TABLE x (a INT)", "CALL p()"} {
-		for _, code := range []uint16{protocol.ErServerShutdown, protocol.ErConnectionKilled, 1180} {
+		for _, code := range []uint16{protocol.ErConnectionKilled, 1180} {
 			for _, next := range []string{"ROLLBACK", "BEGIN", "INSERT 9", "COMMIT"} {
 				k := newCluster(t, replaying)
 				c := k.Session()

@@ -236,9 +236,7 @@ func (x *session) runAt(m *member, j *job) error {
 	r.reset(j.w)
 	r.weirID = x.nextID + 1
 	r.caches = x.reuse.limit > 0 && x.s.Capabilities().Has(protocol.MariaDBClientCacheMetadata)
-	if x.mayRetry(j) {
-		r.hold |= heldAway
-	}
+	r.hold = heldAway // whether or not it can be tried again
 	if x.r.config.DelayedRetry > 0 && x.trx == nil && j.only == nil && j.c.Part == protocol.Whole && x.needs(m) == "" &&
 		!mayBegin(j.st) { // what consists of several statements may have carried out the first ones
 		r.hold |= heldReadOnly // a new primary will take it
