@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"time"
 
 	"github.com/weirproxy/weir/protocol"
 )
@@ -15,6 +16,7 @@ type killable struct {
 	// somebody has killed the command.
 	serial, killed uint64
 	wake           context.CancelCauseFunc // of the wait that is to end with the command; nil: there is none
+	own            *Link                   // see Link.Own
 }
 
 // Killed reports whether somebody has killed the command being served, by KILL QUERY, so that it is to be answered by
@@ -51,5 +53,28 @@ func (s *Session) killCommand(serial uint64) {
 		if k.wake != nil {
 			k.wake(ErrInterrupted)
 		}
+		if k.own != nil {
+			time.AfterFunc(killPatience, func() { s.onWorker(func() { s.giveUpOwn(serial) }) })
+		}
+	}
+}
+
+// killPatience is how long a server may take to end a statement of the router's own that it was told to kill.
+const killPatience = 500 * time.Millisecond
+
+// Own says whether what Try has the server serve from now on is the router's own, and the session can do without the
+// connection. Where somebody kills the command for which it runs, and the server does not end it soon, as one that hangs, the
+// connection is closed: Try finds the server lost, and Killed is true. It is the session's task that calls it.
+func (l *Link) Own(own bool) {
+	l.s.killable.own = nil
+	if own {
+		l.s.killable.own = l
+	}
+}
+
+// giveUpOwn ends what the command with this serial, which was killed, still waits for. It runs on the worker.
+func (s *Session) giveUpOwn(serial uint64) {
+	if k := &s.killable; !s.ended && k.serial == serial && k.own != nil {
+		k.own.Sever()
 	}
 }

@@ -57,7 +57,7 @@ func (m *member) values(names []string) ([]string, error) {
 	}
 	text.WriteString(" LIMIT 1") // which sql_select_limit would be 0 without
 	var f fetched
-	if err := m.link.Try(&f, pipeline.NewQuery(text.String(), m.x.s.Capabilities()), 0); err != nil {
+	if err := m.tryOwn(&f, pipeline.NewQuery(text.String(), m.x.s.Capabilities()), 0); err != nil {
 		return nil, err
 	}
 	switch {

@@ -290,12 +290,12 @@ func (x *session) tryAgain(j *job, m *member, cause error) error {
 		differs, isDiffers := errors.AsType[*errDiffers](err)
 		_, isLost := errors.AsType[*pipeline.LostError](err)
 		switch {
-		case errors.Is(err, errKilled):
+		case errors.Is(err, errKilled), isLost && x.s.Killed():
 			x.undo(to)
-			if undone := x.undoCommands(to, cause); undone != nil {
-				return undone
+			if err := x.undoCommands(to, cause); err != nil {
+				return err
 			}
-			return err
+			return errKilled
 		case isDiffers:
 			x.undo(to)
 			if why = differs.Error(); !differs.again || !x.r.config.TransactionReplayOnMismatch || x.keepsLink(to, cause) {

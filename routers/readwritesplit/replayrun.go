@@ -60,7 +60,7 @@ func (x *session) rerun(m *member) error {
 		p.sum.reset(l.blind)
 		x.answer.reset()
 		again := passage{w: &x.answer, sum: &p.sum, hold: p.hold()}
-		if err := m.link.Try(&again, c, id); err != nil {
+		if err := m.tryOwn(&again, c, id); err != nil {
 			return err
 		}
 		if l.numbers || again.failed || again.lastInsertID != 0 {

@@ -98,10 +98,13 @@ func (m *member) runTogether(steps []step) error {
 	}
 	m.x.answer.reset()
 	all := answers{answer: &m.x.answer}
-	if err := m.link.TryAll(&all, commands); err != nil {
+	m.link.Own(m.spare())
+	err := m.link.TryAll(&all, commands)
+	m.link.Own(false)
+	if err != nil {
 		return err
 	}
-	err := m.failure()
+	err = m.failure()
 	if errors.Is(err, errKilled) {
 		m.link.Close()
 	}
@@ -127,10 +130,24 @@ func (a *answers) WriteReply(p *protocol.Chunk) error {
 func (m *member) ask(c *pipeline.Command) error {
 	a := &m.x.answer
 	a.reset()
-	if err := m.link.Try(a, c, 0); err != nil {
+	if err := m.tryOwn(a, c, 0); err != nil {
 		return err
 	}
 	return m.failure()
+}
+
+// tryOwn is the link's Try for a command of the router's own: who kills the client's statement does not wait for it.
+func (m *member) tryOwn(w pipeline.ReplyWriter, c *pipeline.Command, id uint32) error {
+	m.link.Own(m.spare())
+	err := m.link.Try(w, c, id)
+	m.link.Own(false)
+	return err
+}
+
+// spare reports whether the session can do without the connection, but for LAST_INSERT_ID().
+func (m *member) spare() bool {
+	x := m.x
+	return m != x.trx && x.away.at != m && x.needs(m) == "" && !x.cursorsAt(m)
 }
 
 // failure is what the answer to a command of the router's own says: a *protocol.SQLError, errKilled, or a
