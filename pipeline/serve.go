@@ -46,13 +46,8 @@ func (s *Session) serveAll() (err error) {
 		if s.leaving != nil && s.atRest() {
 			return s.leaving
 		}
-		if s.linkSpoke {
-			if err := s.idleInput(); err != nil {
-				return err
-			}
-		}
-		if s.errand != nil {
-			if err := s.runErrand(); err != nil {
+		for s.linkSpoke || s.errand != nil {
+			if err := s.between(); err != nil {
 				return err
 			}
 		}

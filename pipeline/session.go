@@ -23,9 +23,9 @@ type Session struct {
 	cancelled error               // why waits end at once
 	caps      protocol.Capability // what client and servers agreed on
 	linkSpoke bool                // a server may have something to say, or have closed
+	errand    func() error        // see Between
 	draining  bool                // to end before the next command
 	leaving   error               // why it is to end before the next command outside a transaction
-	errand    func() error        // to be run before the next command
 	ended     bool
 	opening   bool // the chain is being closed and opened on another goroutine
 	counted   bool // in listener.clients
@@ -186,23 +186,6 @@ func (s *Session) wake() {
 		return
 	}
 	s.worker.Go(s)
-}
-
-// Errand has f run where it may wait, on the session's task: before the next command, at once where the session is idle. It
-// takes the place of an earlier one that has not run yet; where the chain is closed before, it does not run. An error ends the
-// session. It may be called on the session's worker at any time.
-func (s *Session) Errand(f func() error) {
-	s.errand = f
-	if s.task == nil {
-		s.wake()
-	}
-}
-
-// runErrand runs what is to be run between two commands.
-func (s *Session) runErrand() error {
-	f := s.errand
-	s.errand = nil
-	return f()
 }
 
 // interrupt ends the session from outside its task.

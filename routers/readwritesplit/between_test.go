@@ -52,28 +52,31 @@ func TestInsertIDOfDrained(t *testing.T) {
 	}
 }
 
-// TestDrainedWhileIdle: a drained server is left by sessions that say nothing, too, and keeps what it alone has for those that
-// are in a transaction there.
-func TestDrainedWhileIdle(t *testing.T) {
-	k := newCluster(t, nil)
-	idle, busy := k.Session(), k.Session()
-	k.db1.on("INSERT 1", numbered(42, protocol.StatusAutocommit))
-	k.db1.on("INSERT 2", numbered(43, inTransaction))
-	k.db1.on(askInsertID, pt.ReplyRows([]string{"id"}, []string{"42"}))
-	idle.Run(t, do("INSERT 1"))
-	busy.Run(t, do("BEGIN", "INSERT 2"))
-	k.forget()
-	k.Servers[0].SetService(pipeline.Draining)
-	pipelinetest.Eventually(t, func() bool { return k.Servers[0].Links() == 1 }, k.Log.String)
-	k.db1.expect(askInsertID)
-	busy.Run(t, do("INSERT 3", "INSERT 4"))
-	k.db1.expect("INSERT 3", "INSERT 4") // a question in between would be what ROW_COUNT() is about
-	k.in(replica, primary, replica)
-	idle.Run(t, ask("SELECT LAST_INSERT_ID()", "db2"))
-	k.db2.expect("SET LAST_INSERT_ID = 42", "SELECT LAST_INSERT_ID()")
-	busy.Run(t, do("COMMIT"))
-	pipelinetest.Eventually(t, func() bool { return k.Servers[0].Links() == 0 }, k.Log.String)
-	k.db1.expect("COMMIT", askInsertID)
+// TestInsertIDOfIdle: so it is where the session is idle, and not asked in a transaction, which keeps its server.
+func TestInsertIDOfIdle(t *testing.T) {
+	for _, in := range []bool{false, true} {
+		k := newCluster(t, nil)
+		c := k.Session()
+		k.db1.on("INSERT 1", numbered(42, protocol.StatusAutocommit))
+		k.db1.on(askInsertID, pt.ReplyRows([]string{"id"}, []string{"42"}))
+		c.Run(t, do("INSERT 1"))
+		if in {
+			c.Run(t, do("BEGIN", "INSERT 2"))
+		}
+		k.Servers[0].SetService(pipeline.Draining)
+		k.in(replica, primary, replica)
+		if in {
+			c.Run(t, ask("SELECT 3", "db1"))
+			if n := k.db1.times(askInsertID); n > 0 {
+				t.Error("it was asked in a transaction")
+			}
+			k.db1.on("INSERT 4", numbered(42, protocol.StatusAutocommit|protocol.StatusInTrans))
+			c.Run(t, do("INSERT 4", "COMMIT"))
+		}
+		pipelinetest.Eventually(t, func() bool { return k.Servers[0].Links() == 0 }, k.Log.String)
+		c.Run(t, ask("SELECT LAST_INSERT_ID()", "db2"))
+		k.db2.expect("SET LAST_INSERT_ID = 42", "SELECT LAST_INSERT_ID()")
+	}
 }
 
 // TestReplayAfterBeside: session commands of a transaction that have been run at the primary meanwhile are not run there again.

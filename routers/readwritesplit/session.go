@@ -332,7 +332,7 @@ func (x *session) served(m *member, j *job) error {
 	}
 	if seen := x.r.watch.changes.Load(); seen != x.seen || x.stranded() {
 		x.seen = seen
-		return x.leave()
+		return x.rest()
 	}
 	return nil
 }

@@ -82,29 +82,33 @@ func (r *Router) tell() {
 			c.Cut(&noServer{errNoPrimary})
 			continue
 		}
-		c.Tell(func(busy bool) {
-			if x.review(busy); !busy && x.stranded() {
-				x.s.Errand(x.leave)
-			}
-		})
+		c.Tell(x.review)
 	}
 }
 
-// leave ends connections to servers that are not to be used any more, between two commands. Where one alone knows
-// LAST_INSERT_ID(), it is asked first.
-func (x *session) leave() error {
+// review ends connections to servers that are not to be used any more: those that are needed for a moment yet, between two
+// commands. It runs on the session's worker.
+func (x *session) review(busy bool) {
+	x.leave(busy)
+	if busy || x.stranded() {
+		x.s.Between(x.rest)
+	}
+}
+
+// rest has a session leave the servers that it does not need while no command is being served.
+func (x *session) rest() error {
 	if x.stranded() {
 		if err := x.askInsertID(); err != nil {
 			return err
 		}
 	}
-	x.review(false)
+	x.leave(false)
 	return nil
 }
 
-// review ends connections to servers that are not to be used any more. While a command is being served, these are those of
-// servers that are down: whoever waits for them waits in vain. It runs on the session's worker.
-func (x *session) review(busy bool) {
+// leave is review but for what has to wait. While a command is being served, the connections are those of servers that are
+// down: whoever waits for them waits in vain.
+func (x *session) leave(busy bool) {
 	for i := range x.members {
 		m := &x.members[i]
 		if !m.connected() {
