@@ -81,7 +81,7 @@ func TestMaxHints(t *testing.T) {
 		if n := len(s.begun); n != maxHints {
 			t.Errorf("%d hints are in force", n)
 		}
-		for range maxHints - 1 {
+		for range 3 * maxHints {
 			s.take(directive{verb: "end"})
 		}
 		if len(s.begun) != 1 || s.begun[0] != primary {

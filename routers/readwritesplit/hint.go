@@ -142,6 +142,7 @@ const maxHints = 64
 // A hintStack is what hints have said of the statements that follow.
 type hintStack struct {
 	begun []hint // the last is in force
+	over  int    // how many more have begun than are remembered
 	names []directive
 }
 
@@ -157,15 +158,22 @@ func (s *hintStack) take(d directive) {
 	}
 	switch d.verb {
 	case "end":
-		if len(s.begun) > 0 {
+		switch {
+		case s.over > 0:
+			s.over--
+		case len(s.begun) > 0:
 			s.begun = s.begun[:len(s.begun)-1]
 		}
 	case "begin":
 		if !d.hint.set && d.name != "" && at >= 0 {
 			d.hint = s.names[at].hint
 		}
-		if d.hint.set && len(s.begun) < maxHints {
+		switch {
+		case !d.hint.set:
+		case len(s.begun) < maxHints:
 			s.begun = append(s.begun, d.hint)
+		default:
+			s.over++
 		}
 	}
 }

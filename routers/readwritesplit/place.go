@@ -112,13 +112,21 @@ func (x *session) pickPrimary(j *job) (*member, error) {
 	return m, nil
 }
 
-// stay keeps the session at the server that it depends on, unless an operator has said that nothing is to begin there.
+// stay keeps the session at the server that it depends on, unless an operator has said that nothing is to begin there, or
+// another one has followed it as the primary: what would be written there, nobody else would get.
 func (x *session) stay() (*member, error) {
-	if m := x.primary; m.server().State().Service == pipeline.InMaintenance {
+	m := x.primary
+	if m.server().State().Service == pipeline.InMaintenance {
 		return nil, x.gone(m, errors.New("the server is in maintenance"))
 	}
-	return x.primary, nil
+	if at := primaryOf(x.r.candidates); at >= 0 && at != m.index {
+		return nil, x.gone(m, errDeposed)
+	}
+	return m, nil
 }
+
+// errDeposed says why a session cannot go on at a server that takes connections.
+var errDeposed = errors.New("another server is the primary now")
 
 // pickReader chooses a server for a read: a replica, or the primary where there is none.
 func (x *session) pickReader(j *job) (*member, error) {

@@ -24,6 +24,7 @@ func TestBoundTransactionGoesOn(t *testing.T) {
 	pipelinetest.Eventually(t, func() bool { return ask("SELECT 0", "db1")(other) != nil }, k.Log.String) // which has no transaction
 	k.forget()
 	c.Run(t, do("INSERT 2", "INSERT 3", "COMMIT"))
+	c.Run(t, pt.Query("INSERT 4"), lost()) // what would be written there now, the primary would not get
 	k.db1.expect("INSERT 2", "INSERT 3", "COMMIT")
 }
 

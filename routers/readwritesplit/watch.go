@@ -1,7 +1,6 @@
 package readwritesplit
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -138,7 +137,7 @@ func (x *session) leave(busy bool) {
 func (x *session) deposed(m *member) {
 	at := primaryOf(x.r.candidates)
 	if at >= 0 && at != m.index && m != x.trx && x.needs(m) != "" && x.failing == nil {
-		x.failing = x.gone(m, errors.New("another server is the primary now"))
+		x.failing = x.gone(m, errDeposed)
 	}
 }
 
