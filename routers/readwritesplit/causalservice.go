@@ -66,9 +66,9 @@ func (p *servicePosition) mark() uint64 {
 	return p.position.clock
 }
 
-// lost takes away what has, the position of candidate i, a new primary, that was asked for after mark, does not have. Where a source has
-// grown since mark it is alive and stays as it is. Where one was written to and has not grown, in MariaDB, the new primary
-// counts up through numbers that were lost: what has lacks may be either, and lost returns false. That does not go on
+// lost takes away what has does not have: the position of candidate i, a new primary, that was asked for after mark. Where a
+// source has grown since mark it is alive and stays as it is. Where one was written to and has not grown, in MariaDB, the new
+// primary counts up through numbers that were lost: what has lacks may be either, and lost returns false. That does not go on
 // for long, since each further write takes it nearer to its old end.
 func (p *servicePosition) lost(i int, mark uint64, has *position) bool {
 	p.mu.Lock()

@@ -61,9 +61,9 @@ type job struct {
 	primary, asked bool
 	// tried are the members that could not serve it. until is when its wait for a server is over.
 	tried  uint64
-	told   delivered
 	failed error // why the last of those tried could not
 	until  time.Time
+	told   delivered // what the client has got of its reply from servers that were lost
 	// delayed says that it has waited.
 	delayed bool
 }
