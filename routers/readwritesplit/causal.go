@@ -206,8 +206,8 @@ func (k *causality) mark() uint64 {
 
 // lost takes away what a new primary does not have: it went down with the old one, and who waited for it would wait in
 // vain. row is the payload of the answer of candidate i, the new primary, to the statement of positionText; mark was called
-// before that was sent. It reports whether that could be done: for causalService, another session may have written in the meantime what
-// cannot be told from what was lost, and the primary must be asked again.
+// before that was sent. It reports whether that could be done: for causalService, another session may have written in the
+// meantime what cannot be told from what was lost, and the primary must be asked again.
 func (k *causality) lost(i int, mark uint64, row []byte) (bool, error) {
 	if err := k.answer.read(row); err != nil {
 		return false, err
