@@ -169,6 +169,8 @@ func (t *topology) apart(i, root int) (pipeline.Problem, string) {
 		return pipeline.NotFollowing, fmt.Sprintf("was the primary, and replicates from %s", list(from))
 	case len(from) > 0:
 		return pipeline.NotFollowing, fmt.Sprintf("replicates from %s, not from %s", list(from), t.servers[root].name)
+	case !srv.Answer.readOnly && root != none && !t.standing(root):
+		return pipeline.SecondPrimary, fmt.Sprintf("takes writes and replicates from nobody, but is not known to have what %s had", t.servers[root].name)
 	case !srv.Answer.readOnly && root != none:
 		return pipeline.SecondPrimary, fmt.Sprintf("takes writes and replicates from nobody, while %s is the primary", t.servers[root].name)
 	}

@@ -64,6 +64,7 @@ func (p *replay) before(x *session, j *job, r *passage) {
 	switch {
 	case !x.ends(j):
 		r.hold |= p.hold()
+		r.resumes = true
 	case st != nil && st.Class == sqlscan.Commit: // refused, it has rolled back
 		r.hold |= heldReadOnly
 	}

@@ -66,6 +66,7 @@ type passage struct {
 	// told is what the client has of the reply from before, packets how many of it have been summed up. inside says that the
 	// last one has not come whole, unlike that there were others than results consist of.
 	told           delivered
+	resumes        bool // it can go on elsewhere
 	packets        int
 	inside, unlike bool
 	// caches says that servers leave out descriptions of columns that they take the client to know, described that they
@@ -169,7 +170,8 @@ func (r *passage) fail(p *protocol.Chunk) (held bool, err error) {
 	}
 	r.code = binary.LittleEndian.Uint16(payload[1:])
 	r.mayEnd = string(payload[4:6]) == "40" || r.code == protocol.ErLockWaitTimeout
-	if r.began || !r.hold.has(r.code, payload[4:9], payload[9:]) {
+	goesOn := r.resumes && goingAway(r.code) && !r.sum.blind && !r.unlike && !r.inside
+	if r.began && !goesOn || !r.hold.has(r.code, payload[4:9], payload[9:]) {
 		return false, nil
 	}
 	r.held, err = protocol.DecodeErr(payload)
@@ -177,9 +179,10 @@ func (r *passage) fail(p *protocol.Chunk) (held bool, err error) {
 	return true, err
 }
 
-// prepareOK passes on the reply to a COM_STMT_PREPARE with the id that the client knows the statement by.
+// prepareOK passes on the reply to a COM_STMT_PREPARE with the id that the client knows the statement by. What describes the
+// statement behind it looks like a result, and is none.
 func (r *passage) prepareOK(p *protocol.Chunk) error {
-	r.began, r.done = true, p.Final
+	r.began, r.done, r.unlike = true, p.Final, true
 	if payload := p.Payload(); len(payload) >= 9 && p.Part == protocol.Whole {
 		r.statementID = binary.LittleEndian.Uint32(payload[1:])
 		r.scratch = append(r.scratch[:0], p.Data...)

@@ -20,7 +20,7 @@ var errOtherReply = errors.New("its last statement has another result than the p
 // notes how much of it there was.
 func (x *session) resumable(j *job) bool {
 	r := &x.passage
-	if r.sum == nil || r.sum.blind || r.unlike || r.inside {
+	if r.sum == nil || r.sum.blind || r.unlike || r.inside && r.packets >= j.told.packets {
 		return false
 	}
 	if r.packets > j.told.packets { // otherwise it was lost anew before it had caught up

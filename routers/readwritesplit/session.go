@@ -110,7 +110,9 @@ func (x *session) behind(l *pipeline.Link) *member {
 func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline.Command) error {
 	x.ctx = ctx
 	if x.failing != nil {
-		return x.failing
+		if err := x.ending(); err != nil {
+			return err
+		}
 	}
 	if served, err := x.s.ServeKill(w, c); served {
 		return err
@@ -260,7 +262,7 @@ func (x *session) runAt(m *member, j *job) error {
 		return err
 	case r.held != nil:
 		m.link.Close()
-		return x.lostAt(m, j, &pipeline.LostError{Server: m.server(), Err: r.held, Unsent: refusal(r.held)})
+		return x.lostAt(m, j, &pipeline.LostError{Server: m.server(), Err: r.held, Began: r.began, Unsent: refusal(r.held)})
 	case isLost && !r.done && j.c.ExpectsReply():
 		return x.lostAt(m, j, lost)
 	}

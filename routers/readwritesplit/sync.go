@@ -73,11 +73,11 @@ func (m *member) appendHistory(steps []step, number uint64) []step {
 	return steps
 }
 
-// run has the server run the steps, which takes one round trip for all of them. Its error is that of ask for the first that
-// fails.
+// run has the server run the steps, which takes one round trip for all of them, but where its connection has what would be
+// lost with it. Its error is that of ask for the first that fails.
 func (m *member) run(steps []step) error {
 	x := m.x
-	if len(steps) > 1 && m != x.trx && x.needs(m) == "" {
+	if len(steps) > 1 && m != x.trx && x.needs(m) == "" && !x.holds(m) {
 		return m.runTogether(steps)
 	}
 	for i := range steps {

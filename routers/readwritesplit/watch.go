@@ -1,6 +1,7 @@
 package readwritesplit
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -139,6 +140,15 @@ func (x *session) deposed(m *member) {
 	if at >= 0 && at != m.index && m != x.trx && x.needs(m) != "" && x.failing == nil {
 		x.failing = x.gone(m, errDeposed)
 	}
+}
+
+// ending is why the session ends with the command that has come. A server that is the primary again is one to go on at.
+func (x *session) ending() error {
+	if errors.Is(x.failing, errDeposed) {
+		x.failing = nil
+		x.deposed(x.primary)
+	}
+	return x.failing
 }
 
 // holds reports whether m is kept for what it alone has: cursors, values that were sent ahead, user variables, or
