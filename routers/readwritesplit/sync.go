@@ -29,15 +29,16 @@ func (m *member) syncTo(number uint64) error {
 	if m.synced < number {
 		steps = m.appendHistory(m.appendRewind(steps), number)
 	}
+	reached := max(m.synced, number)
 	primes := !m.ready && m != x.trx // MySQL refuses that within a transaction
 	tells := primes && m.lacksInsertID()
 	if primes { // what the client sets does not overrule it
 		for _, text := range x.primers() {
-			steps = append(steps, step{pipeline.NewQuery(text, x.s.Capabilities()), number})
+			steps = append(steps, step{pipeline.NewQuery(text, x.s.Capabilities()), reached})
 		}
 	}
 	if tells {
-		steps = append(steps, step{pipeline.NewQuery(insertIDText(x.insert.value), x.s.Capabilities()), number})
+		steps = append(steps, step{pipeline.NewQuery(insertIDText(x.insert.value), x.s.Capabilities()), reached})
 	}
 	x.steps = steps
 	err := m.run(steps)
@@ -45,7 +46,7 @@ func (m *member) syncTo(number uint64) error {
 	if err != nil {
 		return m.drop(err)
 	}
-	m.synced = max(m.synced, number)
+	m.synced = reached
 	m.ready = m.ready || primes
 	if tells {
 		m.insertID = x.insert.value
