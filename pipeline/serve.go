@@ -195,7 +195,7 @@ func (s *Session) tell(err error) {
 			return
 		}
 	}
-	if c.flush() == nil && (c.conn.HasInput() || c.body != bodyNone) {
+	if c.flush() == nil && c.conn.Flush(c.timeout) == nil && (c.conn.HasInput() || c.body != bodyNone) {
 		s.linger()
 	}
 }

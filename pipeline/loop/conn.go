@@ -28,6 +28,10 @@ type Conn struct {
 	readable bool // there may be bytes to read
 	hangup   bool // the peer has closed its side, or there was an error: a read will tell
 	wantOut  bool // registered for EPOLLOUT
+
+	kept   kept   // what WriteSoon has kept
+	late   []byte // what was kept, and the socket did not take at once
+	failed error  // of sending what was kept
 }
 
 // ErrTimeout is what a wait returns that lasted longer than it was allowed to.
@@ -73,6 +77,7 @@ func (c *Conn) Close() {
 	if !c.open {
 		return
 	}
+	c.sendKept()
 	c.open = false
 	c.w.slots[c.fd] = slot{}
 	_ = syscall.Close(int(c.fd))
@@ -86,8 +91,9 @@ func (c *Conn) Close() {
 	}
 }
 
-// Leave takes the socket off its worker and returns its descriptor, which may be given to another Conn. No task may be
-// waiting for it. What has happened on it and has not been read, that Conn's worker hears of again.
+// Leave takes the socket off its worker and returns its descriptor, which may be given to another Conn. Waiting must have
+// said just before that nothing waits for it. What has happened on it and has not been read, that Conn's worker hears of
+// again.
 func (c *Conn) Leave() (fd int) {
 	c.open = false
 	c.w.slots[c.fd] = slot{}
@@ -95,12 +101,16 @@ func (c *Conn) Leave() (fd int) {
 	return int(c.fd)
 }
 
-// Waiting reports whether a task waits for the socket.
-func (c *Conn) Waiting() bool { return c.reader != nil || c.writer != nil }
+// Waiting reports whether a task waits for the socket, or bytes that WriteSoon was given and it does not take yet.
+func (c *Conn) Waiting() bool {
+	c.sendKept()
+	return c.reader != nil || c.writer != nil || len(c.late) > 0
+}
 
 // CloseWrite tells the peer that no more will come. What it sends can still be read.
 func (c *Conn) CloseWrite() {
 	if c.open {
+		c.sendKept()
 		_ = syscall.Shutdown(int(c.fd), syscall.SHUT_WR)
 	}
 }
@@ -130,10 +140,14 @@ func (c *Conn) event(ev uint32) {
 			c.owner.Ready(c, c.hangup)
 		}
 	}
-	if ev&(syscall.EPOLLOUT|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 && c.gen == gen && c.writer != nil {
-		t := c.writer
+	if ev&(syscall.EPOLLOUT|syscall.EPOLLHUP|syscall.EPOLLERR) == 0 || c.gen != gen {
+		return
+	}
+	if t := c.writer; t != nil {
 		c.writer = nil
 		c.w.resume(t)
+	} else if c.open && len(c.late) > 0 {
+		c.sendLate()
 	}
 }
 
@@ -174,6 +188,8 @@ func (c *Conn) ReadNow(b []byte) (int, error) {
 	for c.open && c.readable {
 		n, errno := recv(int(c.fd), b)
 		switch {
+		case errno == syscall.EAGAIN && c.failed != nil:
+			return 0, c.failed
 		case errno == syscall.EAGAIN:
 			c.readable = false
 		case errno == syscall.EINTR:
@@ -198,6 +214,20 @@ func (c *Conn) ReadNow(b []byte) (int, error) {
 // Write writes all of b, waiting while the peer takes nothing. It returns ErrTimeout where the peer took nothing at
 // all for timeout; 0 waits for ever.
 func (c *Conn) Write(b []byte, timeout time.Duration) error {
+	c.sendKept()
+	if c.failed != nil {
+		return c.failed
+	}
+	if late := c.late; len(late) > 0 {
+		c.late = nil
+		if err := c.write(late, timeout); err != nil {
+			return err
+		}
+	}
+	return c.write(b, timeout)
+}
+
+func (c *Conn) write(b []byte, timeout time.Duration) error {
 	for len(b) > 0 {
 		if !c.open {
 			return ErrClosed
@@ -218,12 +248,18 @@ func (c *Conn) Write(b []byte, timeout time.Duration) error {
 	return nil
 }
 
+// hearWritable has the worker hear when the socket takes bytes again.
+func (c *Conn) hearWritable() error {
+	if c.wantOut {
+		return nil
+	}
+	c.wantOut = true
+	return c.w.registerOut(int(c.fd), c.gen)
+}
+
 func (c *Conn) waitWritable(timeout time.Duration) error {
-	if !c.wantOut {
-		c.wantOut = true
-		if err := c.w.registerOut(int(c.fd), c.gen); err != nil {
-			return err
-		}
+	if err := c.hearWritable(); err != nil {
+		return err
 	}
 	t := c.w.cur
 	expired := false
@@ -248,7 +284,8 @@ func (c *Conn) waitWritable(timeout time.Duration) error {
 
 // TryWrite writes b where the socket takes it at once, and otherwise does nothing that can be relied on.
 func (c *Conn) TryWrite(b []byte) {
-	if c.open {
+	c.sendKept()
+	if c.open && len(c.late) == 0 {
 		_, _ = send(int(c.fd), b)
 	}
 }
