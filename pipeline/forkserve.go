@@ -122,6 +122,7 @@ func (b *Branch) end(err error) {
 	if b.timer != nil {
 		b.timer.Stop()
 	}
+	s.countEnded()
 	s.closeLinks()
 	b.tellFeed(err)
 	if s.listener == nil || !started {

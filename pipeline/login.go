@@ -199,6 +199,7 @@ func (s *Session) start(conn *packets) error {
 		return err
 	}
 	s.client.session, s.client.timeout = s, s.listener.Config.WriteTimeout
+	s.began = time.Now()
 	s.listener.counts.opened.Add(1)
 	if !s.listener.process.adopt(s, fd, conn.rest(), protocol.AppendPacket(nil, conn.seq, ok)) {
 		loop.CloseDescriptor(fd)

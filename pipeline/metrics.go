@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/weirproxy/weir/protocol"
 	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
@@ -35,6 +34,7 @@ type tally struct {
 	statements     [][]*histogram // by Server.slot; then by class and outcome
 	steps          []*histogram   // the session itself, then the pipeline's steps
 	rows           uint64
+	transactions   [numAccessModes]uint64
 	received, sent uint64 // at the clients' end
 }
 
@@ -106,9 +106,8 @@ func (s *Session) countReply(c *Command, statement *Statement, err error) {
 	}
 	t, h := s.tally, &s.watch
 	t.rows += h.Rows
-	switch c.Com() {
-	case protocol.ComQuery, protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
-	default:
+	s.countTransaction(c, statement)
+	if !runsStatement(c) {
 		return
 	}
 	class := sqlscan.Unknown
@@ -193,6 +192,9 @@ func (t *tally) add(other *tally) {
 		addAll(t.statements[i], row)
 	}
 	t.rows += other.rows
+	for i, n := range other.transactions {
+		t.transactions[i] += n
+	}
 	t.received += other.received
 	t.sent += other.sent
 }

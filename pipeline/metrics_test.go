@@ -54,7 +54,7 @@ func TestOutcomes(t *testing.T) {
 // Whatever is a label's value has a name, and no two have the same.
 func TestLabelValuesAreNamed(t *testing.T) {
 	for kind, names := range map[string][]string{
-		"outcome": outcomeNames[:], "refusal": refusalNames[:], "end": endNames[:], "connect error": connectErrorNames[:],
+		"outcome": outcomeNames[:], "refusal": refusalNames[:], "end": endNames[:], "access mode": accessModeNames[:], "connect error": connectErrorNames[:],
 	} {
 		for i, name := range names {
 			if name == "" || slices.Contains(names[:i], name) {

@@ -24,7 +24,8 @@ const (
 )
 
 // Bounds of the classic buckets. Those of statements begin where a proxy next to its server does, and have the ones
-// that OpenTelemetry's conventions advise; steps of a pipeline may take no more than a microsecond.
+// that OpenTelemetry's conventions advise; steps of a pipeline may take no more than a microsecond, and sessions last
+// for as long as a script runs, or a pool keeps them.
 // https://opentelemetry.io/docs/specs/semconv/db/database-metrics/#metric-dbclientoperationduration
 var (
 	statementBounds = []time.Duration{
@@ -40,6 +41,10 @@ var (
 		100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond, 1 * time.Millisecond,
 		10 * time.Millisecond, 100 * time.Millisecond, 1 * time.Second, 10 * time.Second,
 	}
+	sessionBounds = []time.Duration{
+		10 * time.Millisecond, 100 * time.Millisecond, 1 * time.Second, 10 * time.Second, 1 * time.Minute, 5 * time.Minute,
+		15 * time.Minute, 1 * time.Hour, 3 * time.Hour, 8 * time.Hour, 24 * time.Hour,
+	}
 )
 
 // bounds are the upper bounds of all buckets but the last, in nanoseconds: the classic and the native ones together.
@@ -48,7 +53,7 @@ var bounds = func() []uint64 {
 	for k := nativeLow << nativeSchema; k <= nativeHigh<<nativeSchema; k++ {
 		all = append(all, uint64(nativeBound(k)*1e9)) // durations are whole nanoseconds
 	}
-	for _, d := range slices.Concat(statementBounds, stepBounds) {
+	for _, d := range slices.Concat(statementBounds, stepBounds, sessionBounds) {
 		all = append(all, uint64(d))
 	}
 	slices.Sort(all)

@@ -24,7 +24,7 @@ func TestDistribution(t *testing.T) {
 		h.observe(d)
 		sum += max(d, 0).Seconds()
 	}
-	for name, classic := range map[string][]time.Duration{"statements": statementBounds, "steps": stepBounds} {
+	for name, classic := range map[string][]time.Duration{"statements": statementBounds, "steps": stepBounds, "sessions": sessionBounds} {
 		d := h.distribution(classic)
 		if d.Count != uint64(len(all)) || math.Abs(d.Sum-sum) > sum*1e-9 {
 			t.Errorf("%s: %d durations of %v s, want %d of %v s", name, d.Count, d.Sum, len(all), sum)

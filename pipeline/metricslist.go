@@ -58,6 +58,8 @@ func (p *Process) putListeners(f *families) {
 	sessions := f.add(Gauge, "weir_sessions", "Clients that are logged in.", "listener")
 	opened := f.add(Counter, "weir_sessions_opened_total", "Clients that have logged in.", "listener")
 	ended := f.add(Counter, "weir_sessions_ended_total", "Sessions that have ended, by what ended them.", "listener", "reason")
+	lasted := f.add(Durations, "weir_session_duration_seconds",
+		"Time from a client's login to the end of its session, of sessions that have ended.", "listener")
 	refused := f.add(Counter, "weir_logins_refused_total", "Clients that were not let in, by the reason.", "listener", "reason")
 	for _, l := range p.Listeners {
 		name := l.Config.Name
@@ -71,6 +73,9 @@ func (p *Process) putListeners(f *families) {
 			ended.put(n, name, endNames[i])
 			gone += n
 		}
+		lasted.Figures = append(lasted.Figures, Figure{
+			Labels: []string{name}, Distribution: l.counts.lasted.distribution(sessionBounds),
+		})
 		for i := range l.counts.refused {
 			refused.put(float64(l.counts.refused[i].Load()), name, refusalNames[i])
 		}
@@ -138,6 +143,8 @@ func (p *Process) putPipelines(f *families, stocks []*stock) {
 	unknown := f.add(Counter, "weir_statements_unknown_total",
 		"Statements that the scanner could not class; they are treated as if they wrote.", line...)
 	rows := f.add(Counter, "weir_rows_total", "Rows in replies.", line...)
+	transactions := f.add(Counter, "weir_transactions_total",
+		"Transactions that have ended, by whether they did more than read.", "pipeline", "session", "access_mode")
 	received := f.add(Counter, "weir_client_received_bytes_total", "Bytes from clients.", line...)
 	sent := f.add(Counter, "weir_client_sent_bytes_total", "Bytes to clients.", line...)
 	for _, t := range merged(stocks) {
@@ -155,6 +162,9 @@ func (p *Process) putPipelines(f *families, stocks []*stock) {
 		}
 		putCommands(commands, t, labels)
 		rows.put(float64(t.rows), labels...)
+		for i, n := range t.transactions {
+			transactions.put(float64(n), extend(labels, accessModeNames[i])...)
+		}
 		if !t.branch {
 			received.put(float64(t.received), labels...)
 			sent.put(float64(t.sent), labels...)

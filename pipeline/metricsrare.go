@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weirproxy/weir/pipeline/loop"
 	"github.com/weirproxy/weir/protocol"
@@ -18,6 +20,32 @@ type listenerCounts struct {
 	refused [numRefusals]atomic.Uint64
 	opened  atomic.Uint64 // sessions
 	ended   [numEnds]atomic.Uint64
+	lasted  rareDurations // sessions that have ended
+}
+
+// rareDurations is a histogram that any goroutine may use.
+type rareDurations struct {
+	mu sync.Mutex
+	h  *histogram // nil: nothing is counted yet
+}
+
+func (r *rareDurations) observe(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.made().observe(d)
+}
+
+func (r *rareDurations) distribution(classic []time.Duration) *Distribution {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.made().distribution(classic)
+}
+
+func (r *rareDurations) made() *histogram {
+	if r.h == nil {
+		r.h = newHistogram()
+	}
+	return r.h
 }
 
 // refusalReason is why a client was not let in.

@@ -158,6 +158,7 @@ func (s *Session) end(err error) {
 	if s.uncounted { // a panic
 		s.countReply(&s.command, s.command.statement, err)
 	}
+	s.countEnded()
 	if s.trace != nil && s.trace.open {
 		s.endTrace(&s.command, err)
 	}
@@ -243,6 +244,7 @@ func (s *Session) finish(err error) {
 		s.Log().Warn("session ended", "error", err)
 	}
 	s.uncount()
+	s.listener.counts.lasted.observe(time.Since(s.began))
 	s.listener.counts.ended[endOf(err)].Add(1)
 	s.listener.process.sessions.Done()
 }

@@ -36,7 +36,8 @@ type Session struct {
 	killable  killable
 	client    client
 	command   Command
-	watch     Watch     // of the reply to command
+	watch     Watch // of the reply to command
+	trx       openTransaction
 	tally     *tally    // of the session's pipeline on its worker, where commands are counted
 	uncounted bool      // the command being served is yet to be counted by how it went
 	clock     stepClock // measures the steps of some statements
@@ -45,6 +46,7 @@ type Session struct {
 
 	id      uint32
 	life    int
+	began   time.Time // when the client was let in
 	account *account
 	user    string
 	from    peer

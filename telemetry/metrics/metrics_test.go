@@ -125,14 +125,21 @@ func refused(code uint16) pt.Step {
 
 // TestFigures counts what a client does.
 func TestFigures(t *testing.T) {
+	const inTransaction = protocol.StatusAutocommit | protocol.StatusInTrans
 	s := serve(t, pipelinetest.Backend(t, pt.MariaDB(),
 		pt.ExpectQuery("good"), pt.ReplyRows([]string{"n"}, []string{"1"}, []string{"2"}),
 		pt.ExpectQuery("bad"), pt.ReplyError(1213, "40001", "deadlock"),
-		pt.ExpectCommand(protocol.ComPing), pt.ReplyOK(protocol.OK{}),
+		pt.ExpectQuery("BEGIN"), pt.ReplyOK(protocol.OK{Status: inTransaction}),
+		pt.ExpectQuery("COMMIT"), pt.ReplyOK(protocol.OK{Status: protocol.StatusAutocommit}),
+		pt.ExpectQuery("BEGIN"), pt.ReplyOK(protocol.OK{Status: inTransaction}),
+		pt.ExpectQuery("INSERT 1"), pt.ReplyOK(protocol.OK{Status: inTransaction}),
+		pt.ExpectCommand(protocol.ComPing), pt.ReplyOK(protocol.OK{Status: inTransaction}),
 		pt.ExpectCommand(0x99), pt.ReplyError(1047, "08S01", "unknown"),
 		pt.Silence()).Addr, pipeline.MetricsConfig{})
 	c := s.Session()
 	c.Run(t, pt.Query("good"), pt.ExpectRows([]string{"1"}, []string{"2"}), pt.Query("bad"), pt.ExpectError(1213),
+		pt.Query("BEGIN"), pt.ExpectOK(), pt.Query("COMMIT"), pt.ExpectOK(),
+		pt.Query("BEGIN"), pt.ExpectOK(), pt.Query("INSERT 1"), pt.ExpectOK(), // and left open
 		pt.Send(protocol.ComPing, ""), pt.ExpectOK(), pt.Send(0x99, ""), pt.ExpectError(1047))
 	wrong := s.Dial()
 	wrong.Run(t, refused(1045))
@@ -141,11 +148,15 @@ func TestFigures(t *testing.T) {
 	want := map[string]float64{
 		`db_client_operation_duration_seconds_count{db_operation_name="unknown",db_system_name="mariadb",outcome="ok",pipeline="app",server="db1",session="client"}`:       1,
 		`db_client_operation_duration_seconds_count{db_operation_name="unknown",db_system_name="mariadb",outcome="deadlock",pipeline="app",server="db1",session="client"}`: 1,
-		`weir_commands_total{command="COM_QUERY",pipeline="app",session="client"}`:                                                                                         2,
+		`weir_commands_total{command="COM_QUERY",pipeline="app",session="client"}`:                                                                                         6,
 		`weir_commands_total{command="COM_PING",pipeline="app",session="client"}`:                                                                                          1,
 		`weir_commands_total{command="COM_UNKNOWN",pipeline="app",session="client"}`:                                                                                       1,
 		`weir_rows_total{pipeline="app",session="client"}`:                                                                                                                 2,
 		`weir_statements_unknown_total{pipeline="app",session="client"}`:                                                                                                   2,
+		`weir_transactions_total{access_mode="read_only",pipeline="app",session="client"}`:                                                                                 1,
+		`weir_transactions_total{access_mode="read_write",pipeline="app",session="client"}`:                                                                                1,
+		`weir_session_duration_seconds_count{listener="app"}`:                                                                                                              1,
+		`weir_session_duration_seconds_bucket{listener="app",le="86400"}`:                                                                                                  1,
 		`weir_sessions{listener="app"}`:                                       0,
 		`weir_sessions_opened_total{listener="app"}`:                          1,
 		`weir_sessions_ended_total{listener="app",reason="quit"}`:             1,
