@@ -191,6 +191,9 @@ pipeline "app" {
 			if diff := cmp.Diff(want, servers); diff != "" {
 				t.Errorf("servers (- want, + got):\n%s", diff)
 			}
+			if len(p.Pipelines) != 1 || p.Pipelines[0] != p.Listeners[0].Config.Pipeline {
+				t.Errorf("pipelines: %v", p.Pipelines)
+			}
 			listener := pipeline.ListenerDefaults
 			listener.Name, listener.Address = "app", "127.0.0.1:4006"
 			ignored := cmpopts.IgnoreFields(pipeline.ListenerConfig{}, "Accounts", "Pipeline")

@@ -71,8 +71,11 @@ func load(path string, src []byte, kinds Kinds, newLog func(pipeline.LogConfig) 
 		l.visit(n, nil)
 	}
 	for _, n := range l.blocks.nodes {
-		if server, ok := n.value.(*pipeline.Server); ok {
-			l.process.Servers = append(l.process.Servers, server)
+		switch built := n.value.(type) {
+		case *pipeline.Server:
+			l.process.Servers = append(l.process.Servers, built)
+		case *pipeline.Pipeline:
+			l.process.Pipelines = append(l.process.Pipelines, built)
 		}
 	}
 	l.checkWatched()

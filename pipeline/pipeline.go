@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -37,6 +38,25 @@ func (p *Pipeline) Open(s *Session) (Handler, error) {
 		h = p.staged(s, i+1, h, behind)
 	}
 	return h, nil
+}
+
+// A GTIDResetter is a target that keeps GTIDs which reads of its sessions must see.
+type GTIDResetter interface {
+	// ResetGTID forgets those that there are: an operator says that servers have forgotten them too. Sessions go by it
+	// from their next statement on. Any goroutine may call it. An error says why the target keeps none.
+	ResetGTID() error
+}
+
+// ResetGTID is GTIDResetter's, where the target is one.
+func (p *Pipeline) ResetGTID() error {
+	err := errors.New("its router keeps no GTIDs")
+	if t, ok := p.target.(GTIDResetter); ok {
+		err = t.ResetGTID()
+	}
+	if err != nil {
+		return fmt.Errorf("pipeline %s: %w", p.Name, err)
+	}
+	return nil
 }
 
 // Greeting is Greeter's, where the target is one.

@@ -26,6 +26,7 @@ type Process struct {
 	Control   *ControlConfig // nil: there is no control socket
 	Log       *slog.Logger
 	Servers   []*Server
+	Pipelines []*Pipeline
 	Listeners []*Listener
 	// Spans, where Telemetry has traces, makes what a worker hands the spans of its statements to.
 	Spans func() SpanWriter

@@ -19,7 +19,16 @@ import (
 	"github.com/weirproxy/weir/pipeline"
 )
 
-// controlled makes a process of servers db1 and db2 that is not run, with a control socket whose path it returns.
+// resettable is a router that keeps GTIDs, or says why it does not.
+type resettable struct{ err error }
+
+func (resettable) Open(*pipeline.Session) (pipeline.Handler, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (r resettable) ResetGTID() error { return r.err }
+
+// controlled makes a process of servers db1 and db2, and of pipelines app and report, that is not run, with a control socket whose path it returns.
 func controlled(t *testing.T) (p *pipeline.Process, socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "s")
@@ -34,6 +43,9 @@ func controlled(t *testing.T) (p *pipeline.Process, socket string) {
 			t.Fatal(err)
 		}
 		p.Servers = append(p.Servers, srv)
+	}
+	for name, target := range map[string]pipeline.Target{"app": resettable{}, "report": resettable{errors.New("it keeps none")}} {
+		p.Pipelines = append(p.Pipelines, pipeline.NewPipeline(name, nil, target))
 	}
 	l, err := control.Listen(p)
 	if err != nil {
@@ -78,6 +90,16 @@ func TestServersAndServer(t *testing.T) {
 		{"server -x", 2, "", "-x"},
 		{"server --help", 0, serverUsage, ""},
 		{"servers --help", 0, serversUsage, ""},
+		{"pipeline reset-gtid app", 0, "pipeline app has forgotten which GTIDs reads wait for\n", ""},
+		{"pipeline --config " + file + " reset-gtid app", 0, "pipeline app", ""},
+		{"pipeline reset-gtid report", 1, "", "weir: pipeline report: it keeps none\n"},
+		{"pipeline reset-gtid apps", 1, "", `weir: no pipeline "apps"; did you mean "app"?; there are app, report` + "\n"},
+		{"pipeline reset-gtid", 2, "", "weir pipeline: reset-gtid takes one pipeline: reset-gtid app\nusage: weir pipeline reset-gtid NAME\n"},
+		{"pipeline reset-gtid app report", 2, "", "reset-gtid takes one pipeline"},
+		{"pipeline reset app", 2, "", `unknown verb "reset"`},
+		{"pipeline", 2, "", "it needs a verb and a pipeline"},
+		{"pipeline --help", 0, pipelineUsage, ""},
+		{"pipeline reset-gtid app --socket " + none, 1, "", "weir: " + none + ": no such socket. Is weir running"},
 		{"servers db1", 2, "", "it takes no name"},
 		{"servers --socket " + none, 1, "", "weir: " + none + ": no such socket. Is weir running"},
 		{"server drain db1 --socket " + none, 1, "", "weir: " + none + ": no such socket. Is weir running"},

@@ -18,12 +18,14 @@ Usage:
 	weir servers       print what a running weir knows of its servers
 	weir server drain|resume NAME, weir server maintenance on|off NAME
 	                   have a running weir use a server less, or as before
+	weir pipeline reset-gtid NAME
+	                   have reads not wait for GTIDs that servers have forgotten
 	weir verify-log [-key-file FILE] FILE...
 	                   find what is missing or changed in query logs with integrity, oldest file first
 	weir version       print what this program was built from
 	weir help          print this text
 
-The flag --help of explain, servers, server and verify-log says what flags they have.
+The flag --help of explain, servers, server, pipeline and verify-log says what flags they have.
 Exit status: 0 done, 1 it could not be done, or the file has mistakes, 2 wrong usage.
 `
 
@@ -49,6 +51,8 @@ func weir(args []string, stdout, stderr io.Writer) int {
 		return servers(args[1:], stdout, stderr)
 	case verb == "server":
 		return server(args[1:], stdout, stderr)
+	case verb == "pipeline":
+		return pipelineVerb(args[1:], stdout, stderr)
 	case verb == "verify-log":
 		return verifyLog(args[1:], stdout, stderr)
 	case verb == "version", verb == "-version", verb == "--version":

@@ -34,7 +34,8 @@ func causalScopeOf(name string) (causalScope, error) {
 // the session's own. Where nothing has been written, nothing is asked of any server.
 type causality struct {
 	scope   causalScope
-	service *servicePosition // of causalService
+	service *servicePosition // the router's: what must is of causalService, and resets of causalSession
+	resets  uint64           // that must knows of
 	must    position
 	// version counts the changes of must. For causalService it is the service's. asked is the version that the last
 	// statement of appendWait names.
@@ -44,8 +45,8 @@ type causality struct {
 	answer  position // of the primary, kept for its memory
 }
 
-// newCausality makes that of a session of a router with so many candidates. service is the router's, for the scope of
-// that name; for causalNone the answer is nil.
+// newCausality makes that of a session of a router with so many candidates. service is the router's. For causalNone the
+// answer is nil.
 func newCausality(scope causalScope, candidates int, service *servicePosition) *causality {
 	if scope == causalNone {
 		return nil
@@ -81,6 +82,7 @@ func (k *causality) wrote(i int, text []byte) error {
 	if k.scope == causalService {
 		return k.service.wrote(i, text)
 	}
+	k.refresh()
 	advanced, err := k.must.merge(text)
 	if advanced {
 		k.must.narrow()
@@ -182,6 +184,7 @@ func (k *causality) found(row []byte) error {
 func (k *causality) overtaken(i int, before *member) bool {
 	switch k.scope {
 	case causalSession:
+		k.refresh()
 		return before != nil && before.index != i && !k.must.empty()
 	case causalService:
 		return before != nil && before.index != i || k.service.overtaken(i)
@@ -189,10 +192,17 @@ func (k *causality) overtaken(i int, before *member) bool {
 	return false
 }
 
-// refresh takes over what the service has written since.
+// refresh takes over what the service has written since, or forgets what the session had written before a reset.
 func (k *causality) refresh() {
-	if k.scope == causalService {
+	switch k.scope {
+	case causalService:
 		k.version = k.service.read(&k.must, k.version)
+	case causalSession:
+		if resets := k.service.resets.Load(); resets != k.resets {
+			k.resets = resets
+			k.must.clear()
+			k.version++
+		}
 	}
 }
 

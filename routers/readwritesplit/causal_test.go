@@ -317,6 +317,20 @@ func TestServiceHolder(t *testing.T) {
 	}
 }
 
+// TestServiceReset: once everything is forgotten, the next primary to write need not say what it has.
+func TestServiceReset(t *testing.T) {
+	var p servicePosition
+	for i := range 2 {
+		if err := p.wrote(i, []byte("0-1-500")); err != nil {
+			t.Fatal(err)
+		}
+		p.reset()
+		if !p.position.empty() || p.overtaken(0) || p.overtaken(1) {
+			t.Errorf("after a reset: %q, overtaken: %t, %t", &p.position, p.overtaken(0), p.overtaken(1))
+		}
+	}
+}
+
 func TestServiceShared(t *testing.T) {
 	var service servicePosition
 	var sessions sync.WaitGroup

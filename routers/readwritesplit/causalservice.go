@@ -1,6 +1,7 @@
 package readwritesplit
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +14,8 @@ import (
 // that reads for the first time since then; the others see by the version that nothing has changed.
 type servicePosition struct {
 	version atomic.Uint64
+	// resets counts the calls of reset. Sessions that keep positions of their own go by it.
+	resets atomic.Uint64
 	// holder is the candidate, counted from 1, that has all of position: what it has not told itself, it has been asked about.
 	// 0: nothing is told yet. -1: there is none.
 	holder   atomic.Int32
@@ -40,6 +43,16 @@ func (p *servicePosition) wrote(i int, text []byte) error {
 		p.version.Add(1)
 	}
 	return err
+}
+
+// reset forgets everything: an operator says that servers count transactions anew.
+func (p *servicePosition) reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.position.clear()
+	p.holder.Store(0)
+	p.version.Add(1)
+	p.resets.Add(1)
 }
 
 // read brings dst up to date, which is of version, and returns the version that it is of now.
@@ -107,11 +120,28 @@ type executed struct {
 func (l *load) has(st *pipeline.ServerState, wanted *position) bool {
 	e := l.executed.Load()
 	if e == nil || e.state != st {
-		e = &executed{state: st}
-		if _, err := e.position.merge([]byte(st.GTID)); err != nil {
-			e.position.clear()
+		fresh := &executed{state: st}
+		if _, err := fresh.position.merge([]byte(st.GTID)); err != nil {
+			fresh.position.clear()
 		}
-		l.executed.Store(e)
+		l.executed.CompareAndSwap(e, fresh) // unless forget has come between
+		e = fresh
 	}
 	return e.position.covers(wanted)
+}
+
+// forget has the server be taken to have nothing until more is known of it than st, its state.
+func (l *load) forget(st *pipeline.ServerState) { l.executed.Store(&executed{state: st}) }
+
+// ResetGTID is pipeline.GTIDResetter's. What the states of servers say may be from before they were reset, so it is not gone
+// by first.
+func (r *Router) ResetGTID() error {
+	if !r.tracks() {
+		return fmt.Errorf("causal_reads is %q, so that it keeps no GTIDs", causalScopeNames[r.scope])
+	}
+	for i := range r.candidates {
+		r.candidates[i].load.forget(r.candidates[i].server.State())
+	}
+	r.service.reset()
+	return nil
 }

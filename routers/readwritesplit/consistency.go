@@ -33,9 +33,10 @@ func (x *session) wroteUntold(m *member, j *job) bool {
 
 // askWritten asks the primary for what the session has written there.
 func (x *session) askWritten(m *member) error {
-	text := question("@@last_gtid") // of the connection
-	if x.s.Mode()&sqlscan.MariaDB == 0 {
-		text = positionText(false)
+	mariadb := x.s.Mode()&sqlscan.MariaDB != 0
+	text := question("@@last_gtid")                        // of the connection
+	if !mariadb || m.resets != x.r.service.resets.Load() { // the connection may know a GTID that was reset
+		text = positionText(mariadb)
 	}
 	answered, err := x.inquire(m, pipeline.NewQuery(text, x.s.Capabilities()))
 	if err != nil {

@@ -19,6 +19,7 @@ type member struct {
 	ready    bool   // it has been told what the router wants of it
 	insertID uint64 // LAST_INSERT_ID(), as the router has told it, or untold
 	synced   uint64 // it has run the entries of the history before this number
+	resets   uint64 // of GTIDs there had been when it was connected
 	at       map[uint32]*there
 	recent   *there // asked for last
 	// unfit says that it answered a session command otherwise than the others did: it is not used by this session.
@@ -59,6 +60,7 @@ func (m *member) connect() error {
 	if m.x.r.tracks() {
 		config.State = m.x.learn
 	}
+	m.resets = m.x.r.service.resets.Load()
 	link, err := m.x.s.Dial(m.server(), config)
 	if err != nil {
 		return err

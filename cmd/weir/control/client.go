@@ -50,6 +50,12 @@ func (c *Client) SetService(ctx context.Context, server string, to pipeline.Serv
 	return change, c.ask(ctx, http.MethodPut, "/v1/servers/"+url.PathEscape(server)+"/service", body, &change)
 }
 
+// ResetGTID has a pipeline's router forget the GTIDs that reads wait for.
+func (c *Client) ResetGTID(ctx context.Context, pipeline string) error {
+	var done Reset
+	return c.ask(ctx, http.MethodPost, "/v1/pipelines/"+url.PathEscape(pipeline)+"/reset-gtid", nil, &done)
+}
+
 func (c *Client) ask(ctx context.Context, method, path string, body []byte, into any) error {
 	request, err := http.NewRequestWithContext(ctx, method, "http://weir"+path, bytes.NewReader(body))
 	if err != nil {

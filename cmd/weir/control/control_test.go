@@ -3,6 +3,7 @@ package control
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -129,6 +130,42 @@ func TestSetService(t *testing.T) {
 	want := fmt.Sprintf(`server=db2 service=maintenance before=draining by=%s uid=%d pid=%d`, me.Username, os.Getuid(), os.Getpid())
 	if log := b.log.String(); !strings.Contains(log, want) || strings.Count(log, "set by an operator") != 3 {
 		t.Errorf("the log does not say %q, or more than that:\n%s", want, log)
+	}
+}
+
+// keeps is a router that keeps GTIDs.
+type keeps struct{ resets *int }
+
+func (keeps) Open(*pipeline.Session) (pipeline.Handler, error) { return nil, errors.ErrUnsupported }
+
+func (k keeps) ResetGTID() error {
+	*k.resets++
+	return nil
+}
+
+// other is a router that keeps none.
+type other struct{}
+
+func (other) Open(*pipeline.Session) (pipeline.Handler, error) { return nil, errors.ErrUnsupported }
+
+func TestResetGTID(t *testing.T) {
+	b := listen(t, "0600")
+	resets := 0
+	b.Pipelines = []*pipeline.Pipeline{
+		pipeline.NewPipeline("app", nil, pipeline.NewPipeline("inner", nil, keeps{&resets})), pipeline.NewPipeline("report", nil, other{}),
+	}
+	for name, problem := range map[string]string{
+		"app":    "",
+		"report": "pipeline report: its router keeps no GTIDs",
+		"db1":    `no pipeline "db1"; there are app, report`,
+	} {
+		if err := b.ResetGTID(t.Context(), name); problem == "" && err != nil || problem != "" && (err == nil || err.Error() != problem) {
+			t.Errorf("%s: %v, want %q", name, err, problem)
+		}
+	}
+	want := `msg="GTIDs reset by an operator" pipeline=app by=`
+	if log := b.log.String(); resets != 1 || strings.Count(log, want) != 1 || strings.Count(log, "reset by") != 1 {
+		t.Errorf("%d resets, and the log does not say %q once:\n%s", resets, want, log)
 	}
 }
 

@@ -38,6 +38,7 @@ func Listen(p *pipeline.Process) (*Listener, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/servers", l.servers)
 	mux.HandleFunc("PUT /v1/servers/{name}/service", l.setService)
+	mux.HandleFunc("POST /v1/pipelines/{name}/reset-gtid", l.resetGTID)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "no %s %s here; is the program of another version than the running process?", r.Method, r.URL.Path)
 	})
@@ -105,6 +106,26 @@ func (l *Listener) setService(w http.ResponseWriter, r *http.Request) {
 			"before", before.String(), "by", by.name(), "uid", by.uid, "pid", by.pid)
 	}
 	answer(w, http.StatusOK, Change{Before: before.String(), Server: stateOf(srv)})
+}
+
+func (l *Listener) resetGTID(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	i := slices.IndexFunc(l.process.Pipelines, func(p *pipeline.Pipeline) bool { return p.Name == name })
+	if i < 0 {
+		var known []string
+		for _, p := range l.process.Pipelines {
+			known = append(known, p.Name)
+		}
+		fail(w, http.StatusNotFound, "no pipeline %q%s", name, Suggestion(name, known))
+		return
+	}
+	if err := l.process.Pipelines[i].ResetGTID(); err != nil {
+		fail(w, http.StatusConflict, "%v", err)
+		return
+	}
+	by, _ := r.Context().Value(callerKey{}).(caller)
+	l.log.Info("GTIDs reset by an operator", "pipeline", name, "by", by.name(), "uid", by.uid, "pid", by.pid)
+	answer(w, http.StatusOK, Reset{Pipeline: name})
 }
 
 // suggestion names the servers there are, where that is a few, and the one that was likely meant.

@@ -40,6 +40,11 @@ type Change struct {
 	Server Server `json:"server"`
 }
 
+// A Reset is the answer to resetting the GTIDs of a pipeline's router.
+type Reset struct {
+	Pipeline string `json:"pipeline"`
+}
+
 // failure is the answer where something went wrong.
 type failure struct {
 	Error string `json:"error"`
