@@ -41,7 +41,7 @@ func TestLag(t *testing.T) {
     causal_reads_timeout = "60s"
 `
 			own, all := startSplit(t, c, fmt.Sprintf(causal, "session")), startSplit(t, c, fmt.Sprintf(causal, "service"))
-			fresh := startSplit(t, c, `max_lag = "1s"`)
+			fresh, hinted := startSplit(t, c, `max_lag = "1s"`), startSplit(t, c, "")
 			for _, s := range c.Replicas() {
 				must(t, s.Delay(2*time.Second))
 			}
@@ -57,7 +57,9 @@ func TestLag(t *testing.T) {
 				must(t, s.CatchUp())
 			}
 			must(t, c.WaitCaughtUp())
-			t.Run("max_lag", func(t *testing.T) { readFresh(t, c, open(t, fresh.Addr)) })
+			t.Run("max_lag", func(t *testing.T) { readFresh(t, c, open(t, fresh.Addr), "") })
+			must(t, c.WaitCaughtUp())
+			t.Run("max_lag by a hint", func(t *testing.T) { readFresh(t, c, open(t, hinted.Addr), " /* weir max_lag=1 */") })
 		})
 	}
 }
@@ -152,8 +154,9 @@ func (k *clock) age(n int, at time.Time) time.Duration {
 	return at.Sub(k.acked[n])
 }
 
-// readFresh has one of the replicas lag by much more than max_lag, until it really does, and clients read all the time.
-func readFresh(t *testing.T, c *cluster.Cluster, db *sql.DB) {
+// readFresh has one of the replicas lag by much more than max_lag, until it really does, and clients read all the time, with
+// hint behind their statements.
+func readFresh(t *testing.T, c *cluster.Cluster, db *sql.DB, hint string) {
 	t.Helper()
 	const (
 		delay = 8 * time.Second
@@ -181,7 +184,7 @@ func readFresh(t *testing.T, c *cluster.Cluster, db *sql.DB) {
 			began := time.Now()
 			var n int
 			var name string
-			if err := db.QueryRowContext(ctx, "SELECT n, (SELECT name FROM here) FROM clock").Scan(&n, &name); err != nil {
+			if err := db.QueryRowContext(ctx, "SELECT n, (SELECT name FROM here) FROM clock"+hint).Scan(&n, &name); err != nil {
 				t.Fatalf("%s: %v, after reads by %v", what, err, served)
 			}
 			served[name]++

@@ -112,6 +112,7 @@ func TestExplainSituation(t *testing.T) {
 		{"replica", []string{"--dialect", "mysql", path, read}},
 		{"primary", []string{path, "DELETE FROM items"}},
 		{"primary", []string{path, "-- weir route to primary\n" + read}},
+		{"replica at most 10s behind", []string{path, read + " -- weir max_lag=10"}},
 		{"primary", []string{"--in-transaction", path, read}},
 		{"primary", []string{"--no-autocommit", path, read}},
 	} {

@@ -111,7 +111,7 @@ func TestMaxHints(t *testing.T) {
 // TestMaxPreparedHints: a prepared statement whose hint is not kept has none, also where another one had its id.
 func TestMaxPreparedHints(t *testing.T) {
 	var sit situation
-	sit.noted.route = hint{set: true, target: toReplica}
+	sit.noted.own = hint{set: true, target: toReplica}
 	execute := func(id uint32) hint {
 		return sit.prepared.of(pipeline.NewCommand(protocol.ComStmtExecute, binary.LittleEndian.AppendUint32(nil, id), 0))
 	}

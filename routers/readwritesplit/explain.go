@@ -1,6 +1,8 @@
 package readwritesplit
 
 import (
+	"time"
+
 	"github.com/weirproxy/weir/pipeline"
 )
 
@@ -11,10 +13,13 @@ func explain(p *policy, s *pipeline.Session, c *pipeline.Command) pipeline.Step 
 	st := s.Statement(c)
 	d := p.decide(c, st, c.Flags(), &sit)
 	step := pipeline.Step{Step: "router readwritesplit", Does: d.target.String(), Why: d.why}
-	switch {
-	case d.target == toServer:
+	if d.target == toServer {
 		step.Does += " " + d.server
-	case d.target == toReplica && p.primaryReads:
+	}
+	if d.maxLag > 0 {
+		step.Does += " at most " + d.maxLag.Truncate(time.Millisecond).String() + " behind"
+	}
+	if d.target == toReplica && p.primaryReads {
 		step.Does += " or primary"
 	}
 	return step

@@ -2,7 +2,9 @@ package readwritesplit
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol/sqlscan"
@@ -11,18 +13,45 @@ import (
 // Hints are comments in a statement whose first word is weir or maxscale:
 //
 //	route to primary | master | replica | slave | last | server NAME
-//	NAME prepare route to ...   has a name mean a hint
-//	begin route to ...          for this statement and all that follow, up to the end
-//	NAME begin [route to ...]   likewise, by a name
+//	max_lag=10                  how far behind a replica may be that it is read at; max_replication_lag is the same
+//	NAME prepare HINT           has a name mean one of these
+//	begin HINT                  for this statement and all that follow, up to the end
+//	NAME begin [HINT]           likewise, by a name
 //	end                         of the last one begun
 //
 // start is begin, and stop is end. A hint with anything before or behind it is no hint.
 
-// A hint says where a statement is to go. Its zero value says nothing.
+// A hint says where a statement is to go, or how far behind a replica may be that it is read at. Its zero value says nothing.
 type hint struct {
 	set    bool
 	target target
 	server string
+	maxLag time.Duration // not 0: this is all that it says
+}
+
+// parseOwn reads what a hint says of one statement.
+func parseOwn(words []string) (h hint, ok bool) {
+	if h.maxLag, h.set = parseMaxLag(words); h.set {
+		return h, true
+	}
+	return parseRoute(words)
+}
+
+// parseMaxLag reads "max_lag=10", which is in seconds, or as the setting is: "max_lag=500ms".
+func parseMaxLag(words []string) (lag time.Duration, ok bool) {
+	name, value, _ := strings.Cut(strings.Join(words, " "), "=")
+	switch strings.ToLower(strings.TrimSpace(name)) {
+	case "max_lag", "max_replication_lag", "max_slave_replication_lag":
+	default:
+		return 0, false
+	}
+	value = strings.TrimSpace(value)
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		lag = time.Duration(seconds) * time.Second
+	} else if lag, err = time.ParseDuration(value); err != nil || lag < 0 {
+		return 0, false
+	}
+	return max(lag, 1), true // 0 is to be a limit, and a wish's 0 is none
 }
 
 // parseRoute reads "route to ...".
@@ -56,13 +85,13 @@ type directive struct {
 	hint hint
 }
 
-// parseHint reads one hint: a route, or else a directive.
-func parseHint(text string) (route hint, about directive, ok bool) {
+// parseHint reads one hint: what it says of the statement, or else a directive.
+func parseHint(text string) (own hint, about directive, ok bool) {
 	words := strings.Fields(text)
 	if len(words) == 0 {
 		return hint{}, directive{}, false
 	}
-	if h, ok := parseRoute(words); ok {
+	if h, ok := parseOwn(words); ok {
 		return h, directive{}, true
 	}
 	about.verb = directiveVerb(words[0])
@@ -71,7 +100,7 @@ func parseHint(text string) (route hint, about directive, ok bool) {
 		words = words[1:]
 	}
 	words = words[1:]
-	about.hint, ok = parseRoute(words)
+	about.hint, ok = parseOwn(words)
 	switch about.verb {
 	case "end":
 		return hint{}, about, about.name == "" && len(words) == 0
@@ -97,27 +126,27 @@ func directiveVerb(word string) string {
 
 // noted is what the hints of one command say.
 type noted struct {
-	route      hint
+	own        hint // of the command itself
 	directives []directive
 }
 
 func (n *noted) clear() {
-	if n.route.set || n.directives != nil {
+	if n.own.set || n.directives != nil {
 		*n = noted{}
 	}
 }
 
-// read notes the hints in c. Of several that say where c goes, the first does.
+// read notes the hints in c. Of several about c itself, the first holds.
 func (n *noted) read(c *pipeline.Command, mode sqlscan.Mode) {
 	text, _ := c.Text()
 	for _, one := range sqlscan.Hints(text, mode) {
-		route, about, ok := parseHint(one)
+		own, about, ok := parseHint(one)
 		switch {
 		case !ok:
-		case !route.set:
+		case !own.set:
 			n.directives = append(n.directives, about)
-		case !n.route.set:
-			n.route = route
+		case !n.own.set:
+			n.own = own
 		}
 	}
 }
@@ -180,7 +209,7 @@ func (s *hintStack) take(d directive) {
 
 // hint is the one that holds for the command whose hints are noted: its own, or the one in force.
 func (sit *situation) hint(p *policy) hint {
-	h := sit.noted.route
+	h := sit.noted.own
 	if !h.set && (sit.hints != nil || sit.noted.directives != nil) {
 		h = sit.inForce()
 	}

@@ -12,6 +12,12 @@ import (
 // functions that only read; a statement that is sure to write, or that nothing is known of, goes to a server only where
 // the hint has its name: which one would otherwise be chance.
 func (h hint) over(d decision, st *pipeline.Statement, effects sqlscan.Effects, sit *situation) decision {
+	if h.maxLag > 0 { // wherever a replica is chosen
+		if d.target == toReplica {
+			d.maxLag = h.maxLag
+		}
+		return d
+	}
 	if sit.open || sit.manual || sit.bonds != 0 || d.target == toAll || !h.fits(st, effects) {
 		return d
 	}

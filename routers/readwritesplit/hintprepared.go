@@ -19,14 +19,14 @@ type preparedHints struct {
 func (sit *situation) keepHint(id uint32) {
 	p := &sit.prepared
 	p.last = id
-	if !sit.noted.route.set || len(p.all) >= maxPreparedHints {
+	if !sit.noted.own.set || len(p.all) >= maxPreparedHints {
 		delete(p.all, id)
 		return
 	}
 	if p.all == nil {
 		p.all = make(map[uint32]hint)
 	}
-	p.all[id] = sit.noted.route
+	p.all[id] = sit.noted.own
 }
 
 // dropHint is for when the client closes a statement.

@@ -131,7 +131,7 @@ var errDeposed = errors.New("another server is the primary now")
 // pickReader chooses a server for a read: a replica, or the primary where there is none.
 func (x *session) pickReader(j *job) (*member, error) {
 	w := wish{
-		maxLag: x.r.config.MaxLag, primaryReads: x.r.config.PrimaryReads, tried: j.tried | x.unfit(),
+		maxLag: x.maxLag(j), primaryReads: x.r.config.PrimaryReads, tried: j.tried | x.unfit(),
 		connected: x.connected(), maxReplicas: x.r.config.MaxReplicas, gtid: x.wanted(),
 	}
 	if at := choose(x.r.candidates, x.r.by, &w); at >= 0 {
@@ -145,6 +145,15 @@ func (x *session) pickReader(j *job) (*member, error) {
 		return nil, x.await(j, fmt.Errorf("%w: %w", errNoReader, j.failed))
 	}
 	return nil, x.await(j, errNoReader)
+}
+
+// maxLag is how far behind a replica may be that the command is read at, as the settings and a hint have it: 0 is no limit.
+func (x *session) maxLag(j *job) time.Duration {
+	limit := x.r.config.MaxLag
+	if j.d.maxLag > 0 && (limit == 0 || j.d.maxLag < limit) {
+		return j.d.maxLag
+	}
+	return limit
 }
 
 // pickAny chooses the server that answers a session command: others run it when they are next used.
@@ -250,7 +259,7 @@ func (x *session) serves(j *job) bool {
 	if j.d.target == toPrimary || j.d.target == toServer || x.asks(j) {
 		return false
 	}
-	return choose(x.r.candidates, x.r.by, &wish{maxLag: x.r.config.MaxLag, maxReplicas: x.r.config.MaxReplicas}) >= 0
+	return choose(x.r.candidates, x.r.by, &wish{maxLag: x.maxLag(j), maxReplicas: x.r.config.MaxReplicas}) >= 0
 }
 
 // refuse answers a command that no server takes.

@@ -1,6 +1,8 @@
 package readwritesplit
 
 import (
+	"time"
+
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
 	"github.com/weirproxy/weir/protocol/sqlscan"
@@ -40,6 +42,8 @@ type decision struct {
 	// move is set where an optimistic transaction is open elsewhere: it is to go on at the primary first.
 	move  bool
 	marks marks
+	// maxLag is how far behind a hint lets the replica be, toReplica. 0 is as far as the settings do.
+	maxLag time.Duration
 }
 
 // marks are what becomes of the session once the command is sent.
@@ -88,13 +92,13 @@ func (p *policy) decide(c *pipeline.Command, st *pipeline.Statement, flags sqlsc
 		}
 		return d
 	case protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
-		sit.noted.route = sit.prepared.of(c)
+		sit.noted.own = sit.prepared.of(c)
 		return p.statement(c, st, sit.hint(p), sit)
 	case protocol.ComStmtSendLongData:
 		if st == nil {
 			return p.command(com, sit)
 		}
-		sit.noted.route = sit.prepared.of(c)
+		sit.noted.own = sit.prepared.of(c)
 		d := p.statement(c, st, sit.hint(p), sit)
 		d.marks, d.commit = 0, false // nothing is executed yet
 		return d

@@ -199,6 +199,9 @@ func (d decision) String() string {
 		s = "none"
 	case toPrimary, toReplica:
 	}
+	if d.maxLag > 0 {
+		s += ":" + d.maxLag.String()
+	}
 	if d.commit {
 		s += " commit"
 	}
@@ -241,7 +244,8 @@ func TestDecideAllocatesNothing(t *testing.T) {
 		"SELECT * FROM t WHERE id = 5", "SELECT @x", "SELECT f()", "SELECT RAND()", "SHOW TABLES", "SHOW VARIABLES",
 		"EXPLAIN SELECT 1", "INSERT INTO t VALUES (1)", "BEGIN", "COMMIT", "START TRANSACTION READ ONLY", "SET @x = 1",
 		"SET autocommit = 0", "USE d", "SELECT 1; SELECT 2", "EXECUTE s", "EXECUTE w USING @x", "DEALLOCATE PREPARE s",
-		"prepare: SELECT ?", "execute: SELECT ?", "execute: SELECT ? -- weir route to primary", "COM_PING",
+		"prepare: SELECT ?", "execute: SELECT ?", "execute: SELECT ? -- weir route to primary",
+		"execute: SELECT ? -- weir max_lag=10", "COM_PING",
 	} {
 		t.Run(text, func(t *testing.T) {
 			r := routed{policy: &policy{userVariables: "all"}}
@@ -304,6 +308,9 @@ func TestExplain(t *testing.T) {
 		"SET NAMES utf8":                          "all servers",
 		"SELECT 1 -- weir route to server db2":    "server db2",
 		"SELECT 1 -- weir begin route to primary": "primary",
+		"SELECT 1 -- weir max_lag=10":             "replica at most 10s behind or primary",
+		"SELECT 1 -- weir max_lag=0":              "replica at most 0s behind or primary",
+		"DELETE FROM t -- weir max_lag=10":        "primary",
 	} {
 		c := pipeline.NewCommand(protocol.ComQuery, []byte(text), 0)
 		step := explain(&policy{userVariables: "all", primaryReads: true}, s, c)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/pipeline/pipelinetest"
@@ -132,6 +133,39 @@ func TestHints(t *testing.T) {
 	}
 	k.in(primary, replica, down)
 	c.Run(t, ask("SELECT 1 -- weir route to server db3", "db1")) // not there: as if a replica had been missing
+}
+
+// TestMaxLagHint: a statement is read at replicas that are no further behind than its hint and the settings say, else at the
+// primary.
+func TestMaxLagHint(t *testing.T) {
+	k := newCluster(t, func(c *readwritesplit.Config) { c.MaxLag = 30 * time.Second })
+	late, later, unknown := replica, replica, replica
+	late.Lag, later.Lag, unknown.Lag = 10*time.Second, 40*time.Second, pipeline.UnknownLag
+	c := k.Session()
+	for _, tt := range []struct {
+		hint     string
+		db2, db3 pipeline.ServerState
+		want     string
+	}{
+		{"max_lag=9", late, replica, "db3"},
+		{"max_lag=9", late, late, "db1"},
+		{"max_lag=9", late, unknown, "db1"},
+		{"max_lag=10", late, later, "db2"},
+		{"max_lag=60", late, later, "db2"},
+		{"max_lag=60", later, later, "db1"},
+		{"max_lag=0", late, replica, "db3"},
+	} {
+		k.in(primary, tt.db2, tt.db3)
+		for range 2 { // which of two that are fit would be its turn
+			c.Run(t, ask("SELECT 1 -- weir "+tt.hint, tt.want))
+		}
+	}
+	k.in(primary, late, replica)
+	c.Run(t, do("START TRANSACTION /* weir max_lag=9 */ READ ONLY"), ask("SELECT 2", "db3"), do("COMMIT"))
+	c.Run(t, prepare("SELECT 3 -- weir max_lag=9", 1))
+	for range 2 {
+		c.Run(t, pt.Send(protocol.ComStmtExecute, string(execution(1, 0, nil))), rows("db3"))
+	}
 }
 
 // TestSettings: mistakes are found before anything runs.
