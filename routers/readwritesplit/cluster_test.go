@@ -1,6 +1,7 @@
 package readwritesplit_test
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -107,6 +108,11 @@ func (k *cluster) forget() {
 func (k *cluster) delayed(t *testing.T) {
 	t.Helper()
 	pipelinetest.Eventually(t, func() bool { return k.count("delayed_statements") > 0 }, k.Log.String)
+}
+
+// links are how many connections each server has.
+func (k *cluster) links() string {
+	return fmt.Sprint(k.Servers[0].Links(), k.Servers[1].Links(), k.Servers[2].Links())
 }
 
 // unlinked waits until the servers have no connections.

@@ -64,6 +64,8 @@ type Config struct {
 	CausalReadsTimeout time.Duration `hcl:"causal_reads_timeout,optional"`
 	// LazyConnect has servers be connected when they are first used, and not at the session's start.
 	LazyConnect bool `hcl:"lazy_connect,optional"`
+	// ReplicasAtStart is how many replicas a session is connected to at its start, without LazyConnect. Nil is MaxReplicas.
+	ReplicasAtStart *int `hcl:"replicas_at_start,optional"`
 	// MaxHistory is how many session commands are kept to bring a further server up to date. A session that needs more
 	// stays with the primary.
 	MaxHistory int `hcl:"max_history,optional"`
@@ -78,6 +80,14 @@ var Defaults = Config{
 	OnPrimaryLoss: "close_on_write", RetryReads: true, TransactionReplayMaxSize: 1 << 20, TransactionReplayAttempts: 5,
 	TransactionReplayTimeout: 30 * time.Second, TransactionReplayChecksum: "full",
 	CausalReads: "none", CausalReadsBy: "wait", CausalReadsTimeout: 10 * time.Second, LazyConnect: true, MaxHistory: 50,
+}
+
+// atStart is how many replicas a session is connected to at its start.
+func (c *Config) atStart() int {
+	if c.ReplicasAtStart != nil {
+		return *c.ReplicasAtStart
+	}
+	return c.MaxReplicas
 }
 
 // check returns the mistakes in the settings, joined.
@@ -116,6 +126,9 @@ func (c *Config) check() error {
 	}
 	oneOf("causal_reads_by", c.CausalReadsBy, "wait", "choose")
 	wrong(c.CausalReadsTimeout < time.Millisecond, "causal_reads_timeout", "a timeout is at least 1ms")
+	wrong(c.ReplicasAtStart != nil && c.atStart() < 0, "replicas_at_start", "a number of replicas is not negative")
+	wrong(c.atStart() > c.MaxReplicas, "replicas_at_start", fmt.Sprintf("it is more than max_replicas = %d", c.MaxReplicas))
+	wrong(c.ReplicasAtStart != nil && c.LazyConnect, "replicas_at_start", "it needs lazy_connect = false")
 	wrong(c.MaxHistory < 0, "max_history", "a number of commands is not negative")
 	wrong(c.ReusePreparedStatements < 0, "reuse_prepared_statements", "a number of statements is not negative")
 	return errors.Join(errs...)

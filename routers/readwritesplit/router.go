@@ -3,7 +3,6 @@ package readwritesplit
 import (
 	"context"
 	"log/slog"
-	"slices"
 
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
@@ -88,27 +87,5 @@ func (r *Router) Open(s *pipeline.Session) (pipeline.Handler, error) {
 	if r.config.LazyConnect {
 		return x, nil
 	}
-	var errs []error
-	replicas := 0
-	for i := range x.members {
-		m := &x.members[i]
-		st := m.server().State()
-		if !st.Takes() || m.link != nil || st.Role.Reads() && replicas >= r.config.MaxReplicas || st.Role == pipeline.NoRole && st.Monitored {
-			continue
-		}
-		if err := m.connect(); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if st.Role.Reads() {
-			replicas++
-		}
-	}
-	if len(errs) > 0 && !slices.ContainsFunc(x.members, func(m member) bool { return m.connected() }) {
-		return nil, pipeline.NoServer(errs)
-	}
-	for _, err := range errs {
-		s.Log().Warn("session begins without a server", "error", err)
-	}
-	return x, nil
+	return x, x.start()
 }

@@ -45,9 +45,6 @@ func TestSpread(t *testing.T) {
 
 // TestLazyConnect: a server is connected when it is first used, unless the setting says otherwise.
 func TestLazyConnect(t *testing.T) {
-	links := func(k *cluster) string {
-		return fmt.Sprint(k.Servers[0].Links(), k.Servers[1].Links(), k.Servers[2].Links())
-	}
 	k := newCluster(t, nil)
 	c := k.Session()
 	for step, want := range []string{"0 0 0", "0 1 0", "0 1 1", "0 1 1"} {
@@ -57,16 +54,64 @@ func TestLazyConnect(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := links(k); got != want {
+		if got := k.links(); got != want {
 			t.Errorf("after %d reads, there are %s connections, want %s", step, got, want)
 		}
 	}
 	k = newCluster(t, func(c *readwritesplit.Config) { c.LazyConnect, c.MaxReplicas = false, 1 })
 	c = k.Session()
-	if got := links(k); got != "1 1 0" {
+	if got := k.links(); got != "1 1 0" {
 		t.Errorf("eagerly and with one replica, there are %s connections", got)
 	}
 	c.Run(t, ask("SELECT 1", "db2"), ask("SELECT 2", "db2"))
+}
+
+// TestReplicasAtStart: a session is connected to so many replicas at its start, which are fit to be read from, and to further
+// ones when they are chosen.
+func TestReplicasAtStart(t *testing.T) {
+	down, late := replica, replica
+	down.Up, late.Lag = false, time.Minute
+	for name, tt := range map[string]struct {
+		atStart  int
+		db2, db3 pipeline.ServerState
+		want     string
+	}{
+		"none":               {0, replica, replica, "1 0 0"},
+		"one":                {1, replica, replica, "1 1 0"},
+		"one, the other one": {1, down, replica, "1 0 1"},
+		"one, not late":      {1, late, replica, "1 0 1"},
+		"all":                {2, replica, replica, "1 1 1"},
+		"more than there is": {5, replica, replica, "1 1 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newCluster(t, func(c *readwritesplit.Config) {
+				c.LazyConnect, c.ReplicasAtStart, c.MaxLag = false, &tt.atStart, time.Second
+			})
+			k.in(primary, tt.db2, tt.db3)
+			c := k.Session()
+			if got := k.links(); got != tt.want {
+				t.Errorf("there are %s connections, want %s", got, tt.want)
+			}
+			k.in(primary, replica, replica)
+			for i := range 4 {
+				c.Run(t, pt.Query(fmt.Sprintf("SELECT %d", i)))
+				if _, err := c.ReadRows(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := k.links(); got != "1 1 1" {
+				t.Errorf("after 4 reads, there are %s connections", got)
+			}
+		})
+	}
+	t.Run("a lost one", func(t *testing.T) {
+		k := newCluster(t, func(c *readwritesplit.Config) { c.LazyConnect, c.ReplicasAtStart = false, new(1) })
+		k.db2.die() // of which the monitor does not know yet
+		k.Session()
+		if got := k.links(); got != "1 0 1" {
+			t.Errorf("there are %s connections", got)
+		}
+	})
 }
 
 // TestReadOnlyTransaction: it stays on one replica, and is committed where a statement cannot be part of it.
@@ -172,10 +217,15 @@ func TestMaxLagHint(t *testing.T) {
 func TestSettings(t *testing.T) {
 	k := newCluster(t, nil)
 	for name, change := range map[string]func(c *readwritesplit.Config){
-		"servers":                        func(c *readwritesplit.Config) { c.Servers = nil },
-		"servers twice":                  func(c *readwritesplit.Config) { c.Servers = append(c.Servers, c.Servers[0]) },
-		"choice":                         func(c *readwritesplit.Config) { c.Choice = "fastest" },
-		"max_replicas":                   func(c *readwritesplit.Config) { c.MaxReplicas = -1 },
+		"servers":           func(c *readwritesplit.Config) { c.Servers = nil },
+		"servers twice":     func(c *readwritesplit.Config) { c.Servers = append(c.Servers, c.Servers[0]) },
+		"choice":            func(c *readwritesplit.Config) { c.Choice = "fastest" },
+		"max_replicas":      func(c *readwritesplit.Config) { c.MaxReplicas = -1 },
+		"replicas_at_start": func(c *readwritesplit.Config) { c.LazyConnect, c.ReplicasAtStart = false, new(-1) },
+		"replicas_at_start too many": func(c *readwritesplit.Config) {
+			c.LazyConnect, c.MaxReplicas, c.ReplicasAtStart = false, 2, new(3)
+		},
+		"replicas_at_start lazily":       func(c *readwritesplit.Config) { c.ReplicasAtStart = new(1) },
 		"max_lag":                        func(c *readwritesplit.Config) { c.MaxLag = -1 },
 		"user_variables":                 func(c *readwritesplit.Config) { c.UserVariables = "master" },
 		"on_primary_loss":                func(c *readwritesplit.Config) { c.OnPrimaryLoss = "fail" },
