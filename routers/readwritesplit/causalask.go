@@ -91,6 +91,7 @@ func (x *session) takeOver(m *member) error {
 	}
 	m.ready = m.ready && (before == nil || x.insert == insertID{}) // LAST_INSERT_ID() is what it was
 	x.primary = m
+	x.adopt(m.link)
 	return nil
 }
 
@@ -106,7 +107,7 @@ func (x *session) askOvertaken(j *job) error {
 	}
 	m := &x.members[at]
 	if j.tried&(1<<at) != 0 || m.leftOut() || !m.connected() && m.server().Suspect() ||
-		x.primary != nil && x.needs(x.primary) != "" { // the session stays there
+		x.bars(m) || x.primary != nil && x.needs(x.primary) != "" { // the session stays there
 		return nil
 	}
 	err := m.connect()

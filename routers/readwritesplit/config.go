@@ -32,6 +32,8 @@ type Config struct {
 	// OnPrimaryLoss says what becomes of a session, outside a transaction, while there is no primary: close,
 	// close_on_write or read_only.
 	OnPrimaryLoss string `hcl:"on_primary_loss,optional"`
+	// PrimaryReconnect has a session go on with another primary, or another connection to its own, when it has lost that.
+	PrimaryReconnect bool `hcl:"primary_reconnect,optional"`
 	// RetryReads has a read in autocommit of which nothing was delivered be tried at another server.
 	RetryReads bool `hcl:"retry_reads,optional"`
 	// DelayedRetry is how long a statement that has not been sent waits for a server to take it. 0: not at all.
@@ -77,9 +79,10 @@ type Config struct {
 // Defaults are the settings of a block that names only its servers.
 var Defaults = Config{
 	Choice: "fewest_running", MaxReplicas: 255, UserVariables: "all", StrictTemporaryTables: true,
-	OnPrimaryLoss: "close_on_write", RetryReads: true, TransactionReplayMaxSize: 1 << 20, TransactionReplayAttempts: 5,
-	TransactionReplayTimeout: 30 * time.Second, TransactionReplayChecksum: "full",
-	CausalReads: "none", CausalReadsBy: "wait", CausalReadsTimeout: 10 * time.Second, LazyConnect: true, MaxHistory: 50,
+	OnPrimaryLoss: "close_on_write", PrimaryReconnect: true, RetryReads: true,
+	TransactionReplayMaxSize: 1 << 20, TransactionReplayAttempts: 5, TransactionReplayTimeout: 30 * time.Second,
+	TransactionReplayChecksum: "full", CausalReads: "none", CausalReadsBy: "wait", CausalReadsTimeout: 10 * time.Second,
+	LazyConnect: true, MaxHistory: 50,
 }
 
 // atStart is how many replicas a session is connected to at its start.
@@ -113,6 +116,9 @@ func (c *Config) check() error {
 	wrong(c.MaxLag < 0, "max_lag", "a lag is not negative")
 	oneOf("user_variables", c.UserVariables, "all", "primary")
 	oneOf("on_primary_loss", c.OnPrimaryLoss, "close", "close_on_write", "read_only")
+	wrong(!c.PrimaryReconnect && c.TransactionReplay, "primary_reconnect", "it cannot be false with transaction_replay = true")
+	wrong(!c.PrimaryReconnect && c.OptimisticTransactions, "primary_reconnect",
+		"it cannot be false with optimistic_transactions = true")
 	wrong(c.DelayedRetry < 0, "delayed_retry", "a time is not negative")
 	wrong(c.TransactionReplayMaxSize < 1, "transaction_replay_max_size", "a size is at least 1")
 	wrong(c.TransactionReplayAttempts < 1, "transaction_replay_attempts", "a number of attempts is at least 1")

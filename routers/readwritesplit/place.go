@@ -81,11 +81,14 @@ func (x *session) pick(j *job) (*member, error) {
 		}
 		return x.pickReader(j)
 	case toServer:
-		if m := x.named(j.d.server); m != nil && j.tried&(1<<m.index) == 0 {
+		if m := x.named(j.d.server); m != nil && j.tried&(1<<m.index) == 0 && !x.bars(m) {
 			return m, nil
 		}
 	case toLast:
 		if x.last != nil && x.last.connected() && j.tried&(1<<x.last.index) == 0 {
+			if x.bars(x.last) {
+				break
+			}
 			return x.last, nil
 		}
 		if j.st != nil && (j.st.Class == sqlscan.Read || j.st.Class == sqlscan.Show) {
@@ -100,6 +103,9 @@ func (x *session) pick(j *job) (*member, error) {
 func (x *session) pickPrimary(j *job) (*member, error) {
 	if x.primary != nil && x.needs(x.primary) != "" {
 		return x.stay()
+	}
+	if x.parted() {
+		return nil, x.part(j)
 	}
 	at := primaryOf(x.r.candidates)
 	if at < 0 || x.members[at].unfit {
@@ -131,15 +137,18 @@ var errDeposed = errors.New("another server is the primary now")
 // pickReader chooses a server for a read: a replica, or the primary where there is none.
 func (x *session) pickReader(j *job) (*member, error) {
 	w := wish{
-		maxLag: x.maxLag(j), primaryReads: x.r.config.PrimaryReads, tried: j.tried | x.unfit(),
+		maxLag: x.maxLag(j), primaryReads: x.r.config.PrimaryReads, tried: j.tried | x.unfit() | x.barred(),
 		connected: x.connected(), maxReplicas: x.r.config.MaxReplicas, gtid: x.wanted(),
 	}
 	if at := choose(x.r.candidates, x.r.by, &w); at >= 0 {
 		return &x.members[at], nil
 	}
 	at := primaryOf(x.r.candidates)
-	if at >= 0 && (j.tried|x.unfit())&(1<<at) == 0 {
+	if at >= 0 && (j.tried|x.unfit()|x.barred())&(1<<at) == 0 {
 		return &x.members[at], nil
+	}
+	if x.parted() {
+		return nil, x.await(j, fmt.Errorf("%w: %w", errNoReader, x.parting()))
 	}
 	if j.failed != nil {
 		return nil, x.await(j, fmt.Errorf("%w: %w", errNoReader, j.failed))
@@ -162,10 +171,13 @@ func (x *session) pickAny(j *job) (*member, error) {
 		return x.stay()
 	}
 	at := primaryOf(x.r.candidates)
+	if x.parted() {
+		at = -1
+	}
 	if at >= 0 && (x.members[at].connected() || j.changesSchema() && !x.members[at].unfit) && j.tried&(1<<at) == 0 {
 		return &x.members[at], nil
 	}
-	if x.last != nil && x.last.connected() && j.tried&(1<<x.last.index) == 0 {
+	if x.last != nil && x.last.connected() && j.tried&(1<<x.last.index) == 0 && !x.bars(x.last) {
 		return x.last, nil
 	}
 	if at >= 0 && x.r.config.MaxReplicas == 0 && j.tried&(1<<at) == 0 {
@@ -218,6 +230,9 @@ var (
 func (x *session) await(j *job, reason error) error {
 	if x.s.Killed() {
 		return errKilled
+	}
+	if errors.Is(reason, errNoPrimary) && x.parted() { // no wait brings it back
+		return x.part(j)
 	}
 	if j.until.IsZero() && x.r.config.DelayedRetry > 0 {
 		j.until = time.Now().Add(x.r.config.DelayedRetry)

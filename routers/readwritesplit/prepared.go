@@ -207,7 +207,7 @@ func (x *session) scattered(j *job) error {
 	m := j.only
 	if j.c.ExpectsReply() {
 		delete(x.long, j.stmt.ID)
-		if m.connected() && x.needs(m) == "" {
+		if m.connected() && !x.irreplaceable(m) {
 			m.link.Close() // it would add values to those that it has
 		}
 	}

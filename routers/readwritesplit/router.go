@@ -84,8 +84,13 @@ func (r *Router) Open(s *pipeline.Session) (pipeline.Handler, error) {
 			return nil, err
 		}
 	}
-	if r.config.LazyConnect {
-		return x, nil
+	if !r.config.LazyConnect {
+		if err := x.start(); err != nil {
+			return nil, err
+		}
 	}
-	return x, x.start()
+	if at := primaryOf(r.candidates); at >= 0 && x.members[at].connected() {
+		x.adopt(x.members[at].link)
+	}
+	return x, nil
 }

@@ -39,10 +39,11 @@ type session struct {
 	passage passage
 	answer  answer
 	away    away
-	causal  *causality // nil: reads need not see anything
-	waiting []byte     // the statement by which a server waits, kept for its memory
-	steps   []step     // likewise
-	primary *member    // the one used last
+	causal  *causality     // nil: reads need not see anything
+	waiting []byte         // the statement by which a server waits, kept for its memory
+	steps   []step         // likewise
+	primary *member        // the one used last
+	own     *pipeline.Link // to the primary, where the session is to have no other; nil before there is one
 	replay  replay
 	unasked *pipeline.Link // which may have written what it has not told of
 	seen    uint64         // changes of servers' states
@@ -239,7 +240,7 @@ func (x *session) runAt(m *member, j *job) error {
 	r.weirID = x.nextID + 1
 	r.caches = x.reuse.limit > 0 && x.s.Capabilities().Has(protocol.MariaDBClientCacheMetadata)
 	r.hold = heldAway // whether or not it can be tried again
-	if x.r.config.DelayedRetry > 0 && x.trx == nil && j.only == nil && j.c.Part == protocol.Whole && x.needs(m) == "" &&
+	if x.r.config.DelayedRetry > 0 && x.trx == nil && j.only == nil && j.c.Part == protocol.Whole && !x.irreplaceable(m) &&
 		!mayBegin(j.st) { // what consists of several statements may have carried out the first ones
 		r.hold |= heldReadOnly // a new primary will take it
 	}

@@ -225,10 +225,16 @@ func TestSettings(t *testing.T) {
 		"replicas_at_start too many": func(c *readwritesplit.Config) {
 			c.LazyConnect, c.MaxReplicas, c.ReplicasAtStart = false, 2, new(3)
 		},
-		"replicas_at_start lazily":       func(c *readwritesplit.Config) { c.ReplicasAtStart = new(1) },
-		"max_lag":                        func(c *readwritesplit.Config) { c.MaxLag = -1 },
-		"user_variables":                 func(c *readwritesplit.Config) { c.UserVariables = "master" },
-		"on_primary_loss":                func(c *readwritesplit.Config) { c.OnPrimaryLoss = "fail" },
+		"replicas_at_start lazily": func(c *readwritesplit.Config) { c.ReplicasAtStart = new(1) },
+		"max_lag":                  func(c *readwritesplit.Config) { c.MaxLag = -1 },
+		"user_variables":           func(c *readwritesplit.Config) { c.UserVariables = "master" },
+		"on_primary_loss":          func(c *readwritesplit.Config) { c.OnPrimaryLoss = "fail" },
+		"primary_reconnect replay": func(c *readwritesplit.Config) {
+			c.PrimaryReconnect, c.TransactionReplay = false, true
+		},
+		"primary_reconnect optimistic": func(c *readwritesplit.Config) {
+			c.PrimaryReconnect, c.OptimisticTransactions = false, true
+		},
 		"delayed_retry":                  func(c *readwritesplit.Config) { c.DelayedRetry = -1 },
 		"transaction_replay_max_size":    func(c *readwritesplit.Config) { c.TransactionReplayMaxSize = 0 },
 		"transaction_replay_attempts":    func(c *readwritesplit.Config) { c.TransactionReplayAttempts = 0 },

@@ -78,7 +78,7 @@ func (m *member) appendHistory(steps []step, number uint64) []step {
 // lost with it. Its error is that of ask for the first that fails.
 func (m *member) run(steps []step) error {
 	x := m.x
-	if len(steps) > 1 && m != x.trx && x.needs(m) == "" && !x.holds(m) {
+	if len(steps) > 1 && m != x.trx && !x.irreplaceable(m) && !x.holds(m) {
 		return m.runTogether(steps)
 	}
 	for i := range steps {
@@ -148,7 +148,7 @@ func (m *member) tryOwn(w pipeline.ReplyWriter, c *pipeline.Command, id uint32) 
 // spare reports whether the session can do without the connection, but for LAST_INSERT_ID().
 func (m *member) spare() bool {
 	x := m.x
-	return m != x.trx && x.away.at != m && x.needs(m) == "" && !x.cursorsAt(m)
+	return m != x.trx && x.away.at != m && !x.irreplaceable(m) && !x.cursorsAt(m)
 }
 
 // failure is what the answer to a command of the router's own says: a *protocol.SQLError, errKilled, or a
