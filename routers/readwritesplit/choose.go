@@ -50,8 +50,8 @@ type wish struct {
 	gtid *position
 	// tried are those not to choose, as bits by their index.
 	tried uint64
-	// connected are those the session has a connection to. Once these are maxReplicas replicas, no other one is chosen; where
-	// that is 0, none at all.
+	// connected are those the session has a connection to. Once these are maxReplicas replicas, no other one is chosen but in
+	// the place of one of a higher rank; where that is 0, none at all.
 	connected   uint64
 	maxReplicas int
 }
@@ -66,7 +66,7 @@ func choose(all []candidate, by criterion, w *wish) int {
 	best, least := -1, merit{}
 	for i := range all {
 		c, st, connected := &all[i], all[i].server.State(), w.connected>>i&1 != 0
-		closed := full && st.Role != pipeline.Primary && (!connected || w.maxReplicas == 0)
+		closed := full && st.Role != pipeline.Primary && (w.maxReplicas == 0 || !connected && !w.displaces(all, c))
 		if closed || w.tried>>i&1 != 0 || !w.allows(c, st) {
 			continue
 		}
@@ -95,6 +95,21 @@ func (w *wish) replicas(all []candidate) int {
 		}
 	}
 	return n
+}
+
+// displaces reports whether the session is connected to a replica in whose place c may be used, as its rank is higher.
+func (w *wish) displaces(all []candidate, c *candidate) bool {
+	for i := range all {
+		if w.connected>>i&1 != 0 && all[i].beyond(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// beyond reports whether c is no primary, and of a higher rank than the other.
+func (c *candidate) beyond(other *candidate) bool {
+	return c.server.Config.Rank > other.server.Config.Rank && c.server.State().Role != pipeline.Primary
 }
 
 // allows reports whether a server in a state may serve the read.

@@ -98,10 +98,20 @@ func TestChooseFit(t *testing.T) {
 		"as many as may be":    {[]node{aPrimary, aReplica, aReplica}, wish{connected: 0b100, maxReplicas: 1}, 2},
 		"primary not counted":  {[]node{aPrimary, aReplica.down(), aReplica}, wish{connected: 0b001, maxReplicas: 1}, 2},
 		"counted when down":    {[]node{aPrimary, aReplica.down(), aReplica}, wish{connected: 0b011, maxReplicas: 1}, -1},
-		"has not executed":     {[]node{aReplica.has("0-1-4"), aReplica.has("0-1-5")}, wish{gtid: parsed(t, "0-1-5"), maxReplicas: 255}, 1},
-		"position not known":   {[]node{aReplica}, wish{gtid: parsed(t, "0-1-5"), maxReplicas: 255}, -1},
-		"position not parsed":  {[]node{aReplica.has("0-1-5,x")}, wish{gtid: parsed(t, "0-1-5"), maxReplicas: 255}, -1},
-		"a primary has all":    {[]node{aPrimary}, wish{gtid: parsed(t, "0-1-5"), primaryReads: true, maxReplicas: 255}, 0},
+		"full, but of a lower rank": {
+			[]node{aPrimary, aReplica, aReplica.ranked(2)}, wish{connected: 0b100, maxReplicas: 1}, 1,
+		},
+		"full, and of a higher rank": {
+			[]node{aPrimary, aReplica.ranked(2), aReplica.down()}, wish{connected: 0b100, maxReplicas: 1}, -1,
+		},
+		"full, of a lower rank than the primary": {
+			[]node{aPrimary.ranked(2), aReplica.ranked(1), aReplica}, wish{connected: 0b101, maxReplicas: 1}, 2,
+		},
+		"none may be, of whatever rank": {[]node{aReplica, aReplica.ranked(2)}, wish{connected: 0b10}, -1},
+		"has not executed":              {[]node{aReplica.has("0-1-4"), aReplica.has("0-1-5")}, wish{gtid: parsed(t, "0-1-5"), maxReplicas: 255}, 1},
+		"position not known":            {[]node{aReplica}, wish{gtid: parsed(t, "0-1-5"), maxReplicas: 255}, -1},
+		"position not parsed":           {[]node{aReplica.has("0-1-5,x")}, wish{gtid: parsed(t, "0-1-5"), maxReplicas: 255}, -1},
+		"a primary has all":             {[]node{aPrimary}, wish{gtid: parsed(t, "0-1-5"), primaryReads: true, maxReplicas: 255}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, by := range []criterion{fewestRunning, responseTime, leastLag, fewestConnections} {

@@ -140,8 +140,11 @@ func (x *session) pickReader(j *job) (*member, error) {
 		maxLag: x.maxLag(j), primaryReads: x.r.config.PrimaryReads, tried: j.tried | x.unfit() | x.barred(),
 		connected: x.connected(), maxReplicas: x.r.config.MaxReplicas, gtid: x.wanted(),
 	}
-	if at := choose(x.r.candidates, x.r.by, &w); at >= 0 {
-		return &x.members[at], nil
+	for at := choose(x.r.candidates, x.r.by, &w); at >= 0; at = choose(x.r.candidates, x.r.by, &w) {
+		if x.makeRoom(at, &w) {
+			return &x.members[at], nil
+		}
+		w.tried |= 1 << at
 	}
 	at := primaryOf(x.r.candidates)
 	if at >= 0 && (j.tried|x.unfit()|x.barred())&(1<<at) == 0 {
@@ -154,6 +157,29 @@ func (x *session) pickReader(j *job) (*member, error) {
 		return nil, x.await(j, fmt.Errorf("%w: %w", errNoReader, j.failed))
 	}
 	return nil, x.await(j, errNoReader)
+}
+
+// makeRoom has a further replica not be one more than max_replicas, where it was chosen for its rank: the session leaves the
+// one of the highest rank, of those that have nothing which it needs. It reports whether there is room.
+func (x *session) makeRoom(at int, w *wish) bool {
+	all := x.r.candidates
+	if w.connected>>at&1 != 0 || all[at].server.State().Role == pipeline.Primary || w.replicas(all) < w.maxReplicas {
+		return true
+	}
+	var far *member
+	for i := range x.members {
+		m := &x.members[i]
+		if !m.connected() || !all[i].beyond(&all[at]) || x.irreplaceable(m) || x.holds(m) {
+			continue
+		}
+		if far == nil || all[i].beyond(&all[far.index]) {
+			far = m
+		}
+	}
+	if far != nil {
+		far.link.Close()
+	}
+	return far != nil
 }
 
 // maxLag is how far behind a replica may be that the command is read at, as the settings and a hint have it: 0 is no limit.

@@ -114,6 +114,36 @@ func TestReplicasAtStart(t *testing.T) {
 	})
 }
 
+// TestRanks: reads go to the replica of the lowest rank, whatever rank the primary is of. A session that may be connected to
+// one replica returns to a nearer one, but while it needs something of the one that it has.
+func TestRanks(t *testing.T) {
+	near, far := pt.Script(ask("SELECT 1", "db2"), ask("SELECT 2", "db2")), pt.Script(ask("SELECT 1", "db3"), ask("SELECT 2", "db3"))
+	k := newCluster(t, func(c *readwritesplit.Config) {
+		c.MaxReplicas = 1
+		c.Servers[0].Config.Rank, c.Servers[2].Config.Rank = 2, 2
+	})
+	c, holding := k.Session(), k.Session()
+	c.Run(t, near)
+	k.in(primary, down, replica)
+	pipelinetest.Eventually(t, func() bool { return k.Servers[1].Links() == 0 }, k.Log.String)
+	c.Run(t, far, do("INSERT 3"))
+	cursor := prepare("SELECT 4", 1)
+	holding.Run(t, far, cursor, pt.Send(protocol.ComStmtExecute, string(execution(1, 1, nil))), pt.ExpectRows())
+	if got := k.links(); got != "1 0 2" {
+		t.Errorf("while the near one is down, there are %s connections", got)
+	}
+	k.in(primary, replica, replica)
+	c.Run(t, near, do("INSERT 5"))
+	holding.Run(t, far, fetched("db3"))
+	if got := k.links(); got != "1 1 1" {
+		t.Errorf("once it is back, there are %s connections", got)
+	}
+	holding.Run(t, pt.Send(protocol.ComStmtReset, "\x01\x00\x00\x00"), pt.ExpectOK(), near)
+	if got := k.links(); got != "1 2 0" {
+		t.Errorf("once nothing holds it, there are %s connections", got)
+	}
+}
+
 // TestReadOnlyTransaction: it stays on one replica, and is committed where a statement cannot be part of it.
 func TestReadOnlyTransaction(t *testing.T) {
 	k := newCluster(t, nil)

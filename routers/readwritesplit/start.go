@@ -35,9 +35,11 @@ func (x *session) start() error {
 	return nil
 }
 
-// chooseAnother returns the index of a replica that it has not returned for this wish, -1 where there is none.
+// chooseAnother returns the index of a replica that it has not returned for this wish, -1 where there are enough, or no more.
 func (x *session) chooseAnother(w *wish) int {
-	w.connected = x.connected()
+	if w.connected = x.connected(); w.replicas(x.r.candidates) >= w.maxReplicas {
+		return -1
+	}
 	at := choose(x.r.candidates, x.r.by, w)
 	if at >= 0 {
 		w.tried |= 1 << at
