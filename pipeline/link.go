@@ -38,6 +38,8 @@ type Link struct {
 	config  LinkConfig
 	status  uint16 // server status flags, as the last reply on this connection carried them
 	began   bool   // a part of the reply being relayed has been passed on
+	serving bool   // an expendable link: a command
+	used    bool   // see Used
 	renamed uint32 // the server's id of the statement that the command being sent is about; 0: it has the right one
 	scratch []byte // of an OK packet that is not passed on as it came
 }
@@ -316,7 +318,7 @@ func (l *Link) close() {
 		return
 	}
 	if l.conn.IsOpen() && !l.quit && l.reader.Done() {
-		l.conn.TryWrite([]byte{1, 0, 0, 0, protocol.ComQuit})
+		l.conn.WriteNow([]byte{1, 0, 0, 0, protocol.ComQuit})
 	}
 	l.conn.Close()
 }

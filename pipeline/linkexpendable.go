@@ -120,11 +120,13 @@ func (l *Link) begin() error {
 	if err := l.attach(); err != nil {
 		return &LostError{Server: l.Server, Err: err, Unsent: true}
 	}
+	l.serving = true
 	return nil
 }
 
-// lostBy has what came of an exchange say that the link has failed, where it has.
+// lostBy ends what begin has begun, and has what came of the exchange say that the link has failed, where it has.
 func (l *Link) lostBy(err error) error {
+	l.serving, l.used = false, true
 	if errors.Is(err, ErrServerLost) {
 		if _, known := errors.AsType[*LostError](err); !known {
 			return &LostError{Server: l.Server, Err: err, Began: l.began}

@@ -282,10 +282,11 @@ func (c *Conn) waitWritable(timeout time.Duration) error {
 	return err
 }
 
-// TryWrite writes b where the socket takes it at once, and otherwise does nothing that can be relied on.
-func (c *Conn) TryWrite(b []byte) {
+// WriteNow is Write without the wait: it returns how much of b the socket has taken at once. That it fails, reading tells.
+func (c *Conn) WriteNow(b []byte) (n int) {
 	c.sendKept()
 	if c.open && len(c.late) == 0 {
-		_, _ = send(int(c.fd), b)
+		n, _ = send(int(c.fd), b)
 	}
+	return max(n, 0)
 }

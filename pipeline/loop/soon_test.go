@@ -76,7 +76,7 @@ func TestWriteSoonKeeps(t *testing.T) {
 	}{
 		{"close", (*loop.Conn).Close},
 		{"shutdown", (*loop.Conn).CloseWrite},
-		{"last words", func(c *loop.Conn) { c.TryWrite([]byte(" c")); c.Close() }},
+		{"last words", func(c *loop.Conn) { c.WriteNow([]byte(" c")); c.Close() }},
 		{"move", func(c *loop.Conn) {
 			if c.Waiting() {
 				t.Error("it waits")

@@ -68,6 +68,8 @@ type Config struct {
 	LazyConnect bool `hcl:"lazy_connect,optional"`
 	// ReplicasAtStart is how many replicas a session is connected to at its start, without LazyConnect. Nil is MaxReplicas.
 	ReplicasAtStart *int `hcl:"replicas_at_start,optional"`
+	// Keepalive is for how long at most nothing is sent to a server that is to keep a session's connection. 0: for ever.
+	Keepalive time.Duration `hcl:"keepalive,optional"`
 	// MaxHistory is how many session commands are kept to bring a further server up to date. A session that needs more
 	// stays with the primary.
 	MaxHistory int `hcl:"max_history,optional"`
@@ -82,7 +84,7 @@ var Defaults = Config{
 	OnPrimaryLoss: "close_on_write", PrimaryReconnect: true, RetryReads: true,
 	TransactionReplayMaxSize: 1 << 20, TransactionReplayAttempts: 5, TransactionReplayTimeout: 30 * time.Second,
 	TransactionReplayChecksum: "full", CausalReads: "none", CausalReadsBy: "wait", CausalReadsTimeout: 10 * time.Second,
-	LazyConnect: true, MaxHistory: 50,
+	LazyConnect: true, Keepalive: 5 * time.Minute, MaxHistory: 50,
 }
 
 // atStart is how many replicas a session is connected to at its start.
@@ -135,6 +137,7 @@ func (c *Config) check() error {
 	wrong(c.ReplicasAtStart != nil && c.atStart() < 0, "replicas_at_start", "a number of replicas is not negative")
 	wrong(c.atStart() > c.MaxReplicas, "replicas_at_start", fmt.Sprintf("it is more than max_replicas = %d", c.MaxReplicas))
 	wrong(c.ReplicasAtStart != nil && c.LazyConnect, "replicas_at_start", "it needs lazy_connect = false")
+	wrong(c.Keepalive != 0 && c.Keepalive < time.Second, "keepalive", "it is at least 1s, or 0s for none")
 	wrong(c.MaxHistory < 0, "max_history", "a number of commands is not negative")
 	wrong(c.ReusePreparedStatements < 0, "reuse_prepared_statements", "a number of statements is not negative")
 	return errors.Join(errs...)

@@ -16,8 +16,8 @@
 //
 // Where a server is lost meanwhile, faults.go says whether another one may be asked. A transaction that was open there is run
 // again (replay*.go, resume.go, evict.go), as one is that began on a replica and comes to write (optimistic.go). What cannot
-// go on ends the session (gone.go, parted.go). What monitors find out, watch.go tells the sessions. A wait may be killed
-// (killed.go).
+// go on ends the session (gone.go, parted.go). What monitors find out, watch.go tells the sessions, and idle connections are
+// kept by keepalive.go. A wait may be killed (killed.go).
 //
 // A session is served by one task at a time: nothing is shared between sessions but what the Router has.
 package readwritesplit

@@ -199,6 +199,10 @@ func (l *fakeLink) serve(c *pt.Conn) error {
 	case protocol.ComStmtExecute, protocol.ComStmtFetch, protocol.ComStmtSendLongData, protocol.ComStmtClose,
 		protocol.ComStmtReset:
 		id := binary.LittleEndian.Uint32(rest)
+		if command[0] == protocol.ComStmtClose && id == 0 { // of none
+			l.note(keptAlive)
+			return nil
+		}
 		return l.prepared(c, command[0], id, l.note(fmt.Sprintf("%s %d %x", verbs[command[0]], id, rest[4:])), rest[4:])
 	}
 	if step := l.note(strings.TrimSpace(protocol.CommandName(command[0]) + " " + string(rest))); step != nil {

@@ -25,6 +25,7 @@ type Router struct {
 	log        *slog.Logger
 	counts     counts
 	watch      watch
+	keeper     keeper
 }
 
 // New checks the settings.
@@ -48,9 +49,11 @@ func New(c Config, env pipeline.Env) (pipeline.Target, error) {
 	r.counts.expose(env)
 	env.OnStart(func() error {
 		r.startWatch()
+		r.startKeeper()
 		return nil
 	})
 	env.OnStop(r.stopWatch)
+	env.OnStop(r.stopKeeper)
 	return r, nil
 }
 

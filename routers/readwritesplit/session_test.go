@@ -276,6 +276,7 @@ func TestSettings(t *testing.T) {
 		"causal_reads_by":                func(c *readwritesplit.Config) { c.CausalReadsBy = "hope" },
 		"causal_reads_timeout":           func(c *readwritesplit.Config) { c.CausalReadsTimeout = 0 },
 		"max_history":                    func(c *readwritesplit.Config) { c.MaxHistory = -1 },
+		"keepalive":                      func(c *readwritesplit.Config) { c.Keepalive = time.Millisecond },
 		"reuse_prepared_statements":      func(c *readwritesplit.Config) { c.ReusePreparedStatements = -1 },
 	} {
 		config := readwritesplit.Defaults
