@@ -12,6 +12,7 @@ const (
 	ErConCount                uint16 = 1040 // 08004
 	ErHandshake               uint16 = 1043 // 08S01
 	ErAccessDenied            uint16 = 1045 // 28000
+	ErUnknownCom              uint16 = 1047 // 08S01
 	ErBadDB                   uint16 = 1049 // 42000
 	ErServerShutdown          uint16 = 1053 // 08S01
 	ErParse                   uint16 = 1064 // 42000

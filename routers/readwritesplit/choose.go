@@ -58,7 +58,8 @@ type wish struct {
 
 // choose returns the index of the server for a read, -1 where none is fit: only the primary, if any, can serve it then.
 // Of those of the lowest rank it takes the best by the criterion for its weight, of equal ones the least recently used.
-// Servers that are not connected and could not be reached a short while ago come last, whatever their rank.
+// Servers that are not connected and could not be reached a short while ago, and those that took no statement then, come last,
+// whatever their rank.
 // Any worker may call it; it changes nothing but the turn of the one that it chooses. There are at most maxServers candidates.
 func choose(all []candidate, by criterion, w *wish) int {
 	newest := newestTurn(all)
@@ -71,7 +72,7 @@ func choose(all []candidate, by criterion, w *wish) int {
 			continue
 		}
 		m := c.merit(by, st, newest)
-		m.suspect = !connected && c.server.Suspect()
+		m.suspect = !connected && c.server.Suspect() || c.load.refuses()
 		if best < 0 || m.before(&least) {
 			best, least = i, m
 		}

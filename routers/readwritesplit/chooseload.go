@@ -21,11 +21,25 @@ type load struct {
 	turn atomic.Int64
 	// executed is the GTID position of the server's last state, parsed.
 	executed atomic.Pointer[executed]
-	_        [128 - 5*8]byte
+	// refused is when it last did not take statements, in Unix nanoseconds, 0 where it always has.
+	refused atomic.Int64
+	_       [128 - 6*8]byte
 }
 
 // turnStep is what turn grows by for a server of weight 1.
 const turnStep = 1 << 20
+
+// refusedFor is for how long a server that did not take a statement is not expected to take others.
+const refusedFor = 5 * time.Second
+
+// refuse notes that the server, which takes connections, does not take statements.
+func (l *load) refuse() { l.refused.Store(time.Now().UnixNano()) }
+
+// refuses reports whether it did so a short while ago.
+func (l *load) refuses() bool {
+	at := l.refused.Load()
+	return at != 0 && time.Since(time.Unix(0, at)) < refusedFor
+}
 
 // begin counts a statement that is about to be sent to the server. Any worker may call it.
 func (l *load) begin() { l.running.Add(1) }

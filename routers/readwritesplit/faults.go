@@ -87,6 +87,9 @@ func (x *session) lostAt(m *member, j *job, lost *pipeline.LostError) error {
 	}
 	x.r.counts.retried.Add(1)
 	j.tried |= 1 << m.index
+	if refused, ok := errors.AsType[*protocol.SQLError](lost.Err); ok && refusal(refused) {
+		j.failed = lost // where nobody else takes it, the client is told
+	}
 	if j.depends(m) {
 		return x.await(j, fmt.Errorf("%w: %w", errNoPrimary, lost))
 	}
@@ -96,7 +99,14 @@ func (x *session) lostAt(m *member, j *job, lost *pipeline.LostError) error {
 // doubt has a server looked at at once that has said that it is not what it was. Its connection was not lost, so that
 // nobody else has noticed, and attempts to run a transaction again are few.
 func doubt(m *member, said error) {
-	if refused, ok := errors.AsType[*protocol.SQLError](said); ok && (refusal(refused) || goingAway(refused.Code)) {
+	refused, ok := errors.AsType[*protocol.SQLError](said)
+	if !ok {
+		return
+	}
+	if unready(refused.Code, []byte(refused.Message)) {
+		m.load().refuse()
+	}
+	if refusal(refused) || goingAway(refused.Code) {
 		m.server().Doubt()
 	}
 }

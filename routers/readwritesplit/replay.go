@@ -65,8 +65,8 @@ func (p *replay) before(x *session, j *job, r *passage) {
 	case !x.ends(j):
 		r.hold |= p.hold()
 		r.resumes = true
-	case st != nil && st.Class == sqlscan.Commit: // refused, it has rolled back
-		r.hold |= heldReadOnly
+	case st != nil && st.Class == sqlscan.Commit: // refused, it has not committed
+		r.hold |= heldReadOnly | heldUnready
 	}
 	if x.sit.apart() && !x.sit.optimistic { // a replica refuses what writes: that is the answer, within a read-only transaction
 		r.hold &^= heldReadOnly
@@ -76,9 +76,9 @@ func (p *replay) before(x *session, j *job, r *passage) {
 // hold are the errors in a transaction that are a reason to run it again.
 func (p *replay) hold() held {
 	if p.deadlock {
-		return heldAway | heldReadOnly | heldDeadlock
+		return heldAway | heldReadOnly | heldUnready | heldDeadlock
 	}
-	return heldAway | heldReadOnly
+	return heldAway | heldReadOnly | heldUnready
 }
 
 // inner is the statement that a command executes, as far as it is known, and its effects.

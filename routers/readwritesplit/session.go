@@ -239,11 +239,7 @@ func (x *session) runAt(m *member, j *job) error {
 	r.reset(j.w)
 	r.weirID = x.nextID + 1
 	r.caches = x.reuse.limit > 0 && x.s.Capabilities().Has(protocol.MariaDBClientCacheMetadata)
-	r.hold = heldAway // whether or not it can be tried again
-	if x.r.config.DelayedRetry > 0 && x.trx == nil && j.only == nil && j.c.Part == protocol.Whole && !x.irreplaceable(m) &&
-		!mayBegin(j.st) { // what consists of several statements may have carried out the first ones
-		r.hold |= heldReadOnly // a new primary will take it
-	}
+	r.hold = heldAway | x.refusals(m, j) // heldAway whether or not it can be tried again
 	r.seek = x.showsInsertID(j)
 	r.look = j.st != nil && j.st.Effects&sqlscan.LockFunction != 0
 	if !j.d.beside {

@@ -152,17 +152,23 @@ func (m *member) spare() bool {
 }
 
 // failure is what the answer to a command of the router's own says: a *protocol.SQLError, errKilled, or a
-// *pipeline.LostError where it is that the server is about to end.
+// *pipeline.LostError where it is that the server is about to end, or, where the session can go on elsewhere, takes no statements.
 func (m *member) failure() error { return m.failed(m.x.answer.failure()) }
 
 // failed is failure for an answer that has been read elsewhere.
 func (m *member) failed(err error) error {
-	if refused := refusedBy(err); refused != nil && goingAway(refused.Code) {
+	if refused := refusedBy(err); refused != nil && (goingAway(refused.Code) || m.turnsAway(refused)) {
 		doubt(m, refused)
 		m.link.Close()
 		return &pipeline.LostError{Server: m.server(), Err: refused}
 	}
 	return err
+}
+
+// turnsAway reports whether an error is that of a server which takes no statements, and that the session can leave for it.
+func (m *member) turnsAway(refused *protocol.SQLError) bool {
+	x := m.x
+	return unready(refused.Code, []byte(refused.Message)) && (m.spare() || m == x.trx && x.replay.on && x.needs(m) == "")
 }
 
 // drop has the session do without the server, where err is its refusal of what other servers have done.
