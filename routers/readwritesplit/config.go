@@ -68,7 +68,7 @@ type Config struct {
 	LazyConnect bool `hcl:"lazy_connect,optional"`
 	// ReplicasAtStart is how many replicas a session is connected to at its start, without LazyConnect. Nil is MaxReplicas.
 	ReplicasAtStart *int `hcl:"replicas_at_start,optional"`
-	// Keepalive is for how long at most nothing is sent to a server that is to keep a session's connection. 0: for ever.
+	// Keepalive is for how long at most nothing is sent on a connection of a session that is in use. 0: for ever.
 	Keepalive time.Duration `hcl:"keepalive,optional"`
 	// MaxHistory is how many session commands are kept to bring a further server up to date. A session that needs more
 	// stays with the primary.

@@ -3,8 +3,8 @@ package readwritesplit
 import "time"
 
 // Servers close connections on which nothing has come for their wait_timeout. A session that only reads, at its replicas,
-// would lose its primary's by that, with all that is known there alone. A keeper has the sessions of a router, at each half of
-// the setting, send something on the connections that are to be kept and that nothing was sent on since the half before. So
+// would lose its primary's by that, with all that is known there alone. A keeper has the sessions of a router that are in use,
+// at each half of the setting, send something on the connections that nothing was sent on since the half before. So
 // statements do no more than to leave a mark on their connection.
 
 // keeperTurns is how many turns the sessions take, so that not all of them send at the same moment.
@@ -57,8 +57,9 @@ func (r *Router) tellTurn(turn uint32) {
 	}
 }
 
-// keepAlive has servers keep the connections that nothing was sent on since it was last called: all of them while the client
-// uses the session, and otherwise those that alone have something of it. It runs on the session's worker, and does not wait.
+// keepAlive has servers keep the connections that nothing was sent on since it was last called, where the client has used the
+// session meanwhile: one that does nothing, and all that it holds, is for the servers' wait_timeout to end, as without Weir.
+// So is a transaction in which nothing is done. It runs on the session's worker, and does not wait.
 func (x *session) keepAlive(busy bool) {
 	var idle uint64
 	for i := range x.members {
@@ -67,19 +68,16 @@ func (x *session) keepAlive(busy bool) {
 		case !m.connected():
 		case m.link.Used():
 			busy = true
-		default:
+		case m != x.trx:
 			idle |= 1 << i
 		}
 	}
+	if !busy {
+		return
+	}
 	for i := range x.members {
-		if m := &x.members[i]; idle>>i&1 != 0 && x.keeps(m, busy) {
-			m.link.KeepAlive()
+		if idle>>i&1 != 0 {
+			x.members[i].link.KeepAlive()
 		}
 	}
-}
-
-// keeps reports whether the connection to m is to be kept. How long a transaction may be open without a statement, and hold
-// its locks, is for the server to say.
-func (x *session) keeps(m *member, used bool) bool {
-	return m != x.trx && (used || x.needs(m) != "" || x.holds(m))
 }
