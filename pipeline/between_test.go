@@ -10,8 +10,8 @@ import (
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
 )
 
-// TestBetween: what is to be done between two commands is done once, at once where the session is idle, may wait, and its error
-// ends the session.
+// TestBetween: what is to be done between two commands is done once, at once where the session is idle, may wait, though not
+// beyond the session's end, and its error ends the session.
 func TestBetween(t *testing.T) {
 	type opened struct {
 		s      *pipeline.Session
@@ -74,6 +74,16 @@ func TestBetween(t *testing.T) {
 		close(waits)
 		<-ran
 		c.Run(t, pt.ExpectOK())
+	})
+	t.Run("ends with the session", func(t *testing.T) {
+		c, o := start(t)
+		began := make(chan struct{})
+		o.cutter.Tell(func(bool) {
+			o.s.Between(func() error { close(began); return o.s.Sleep(time.Hour) })
+		})
+		<-began
+		o.cutter.CutAtRest(errMoved)
+		c.Run(t, told)
 	})
 	t.Run("fails", func(t *testing.T) {
 		c, o := start(t)

@@ -80,6 +80,9 @@ func (c *client) release() {
 // gone reports whether the client has hung up and nothing of it is left to serve.
 func (c *client) gone() bool { return c.at == c.have && c.conn.Ended() }
 
+// waits reports whether a command, or a part of one, may have come that has not been begun.
+func (c *client) waits() bool { return c.at < c.have || c.conn.HasInput() }
+
 // nextCommand fills cmd with the next command the client sends. more is false where none is there; where one has come
 // in part, it waits for the rest.
 func (c *client) nextCommand(cmd *Command) (more bool, err error) {

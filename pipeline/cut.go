@@ -115,7 +115,7 @@ func (s *Session) obeyCutter() {
 	case !s.atRest():
 	case s.task == nil:
 		s.wake()
-	case s.client.between:
+	case s.betweenCommands():
 		s.interrupt(o)
 	}
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -51,10 +52,11 @@ func (b *Branch) serveAll() (err error) {
 		if s.leaving != nil && s.atRest() {
 			return s.leaving
 		}
-		for s.linkSpoke || s.errand != nil {
+		if s.linkSpoke || s.errand != nil {
 			if err := s.between(); err != nil {
-				return err
+				return cmp.Or(s.cancelled, err)
 			}
+			continue
 		}
 		c, w := b.feed.Next()
 		if c == nil {

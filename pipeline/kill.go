@@ -109,6 +109,9 @@ func (s *Session) asVictim(k killing, killer string) *victim {
 			continue
 		}
 		open = append(open, l)
+		if s.killable.errand && l == s.killable.own { // no statement of the client's runs there
+			continue
+		}
 		if l.config.Lost == nil || k.whole() || !l.reader.Done() { // idle ones have no statement to be killed
 			v.asked = append(v.asked, l)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weirproxy/weir/pipeline/loop"
 	"github.com/weirproxy/weir/protocol"
 )
 
@@ -12,12 +13,20 @@ import (
 
 // killable is what a KILL QUERY needs to know of a session. It is the worker's.
 type killable struct {
-	// serial counts the beginnings and ends of commands: it is odd while one is being served. killed is what it was when
-	// somebody has killed the command.
+	// serial counts the beginnings and ends of commands: it is odd while one is being served, or waits for an errand. killed
+	// is what it was when somebody has killed the command.
 	serial, killed uint64
 	wake           context.CancelCauseFunc // of the wait that is to end with the command; nil: there is none
 	own            *Link                   // see Link.Own
+	errand         bool                    // one runs, see Between
+	patience       *loop.Timer             // gives up what the errand waits for; nil: no command waits for it
 }
+
+// begin counts a command that has come, once.
+func (k *killable) begin() { k.serial |= 1 }
+
+// end counts the end of a command, if one has come.
+func (k *killable) end() { k.serial += k.serial & 1 }
 
 // Killed reports whether somebody has killed the command being served, by KILL QUERY, so that it is to be answered by
 // ErrInterrupted and not to be tried any further. What has been sent to a server, that ends there.
@@ -59,7 +68,8 @@ func (s *Session) killCommand(serial uint64) {
 	}
 }
 
-// killPatience is how long a server may take to end a statement of the router's own that it was told to kill.
+// killPatience is how long a server may take to end a statement of the router's own that it was told to kill, or that a
+// command waits for which has nothing to do with it.
 const killPatience = 500 * time.Millisecond
 
 // Own says whether what Try has the server serve from now on is the router's own, and the session can do without the
@@ -72,7 +82,7 @@ func (l *Link) Own(own bool) {
 	}
 }
 
-// giveUpOwn ends what the command with this serial, which was killed, still waits for. It runs on the worker.
+// giveUpOwn ends what the command with this serial, which was killed or not begun, still waits for. It runs on the worker.
 func (s *Session) giveUpOwn(serial uint64) {
 	if k := &s.killable; !s.ended && k.serial == serial && k.own != nil {
 		k.own.Sever()

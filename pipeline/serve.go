@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,21 +47,23 @@ func (s *Session) serveAll() (err error) {
 		if s.leaving != nil && s.atRest() {
 			return s.leaving
 		}
-		for s.linkSpoke || s.errand != nil {
+		if s.linkSpoke || s.errand != nil {
 			if err := s.between(); err != nil {
-				return err
+				return cmp.Or(s.cancelled, err)
 			}
+			continue // somebody may have said meanwhile that the session is to end
 		}
 		more, err := s.client.nextCommand(&s.command)
 		if err != nil && s.cancelled != nil {
 			return s.cancelled
 		}
 		if err != nil || !more {
+			s.killable.end()
 			return err
 		}
-		s.killable.serial++
+		s.killable.begin()
 		err = s.serve(&s.command)
-		s.killable.serial++
+		s.killable.end()
 		if err != nil && s.cancelled != nil { // what has failed, has by that
 			return s.cancelled
 		}

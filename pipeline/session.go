@@ -168,6 +168,8 @@ func (s *Session) Ready(_ *loop.Conn, hangup bool) {
 	switch {
 	case hangup:
 		s.interrupt(errClientGone)
+	case s.killable.errand:
+		s.hurry()
 	case s.acks != nil:
 		s.acks.ready()
 	}
@@ -210,7 +212,7 @@ func (s *Session) drain() {
 	case s.ended, s.branch != nil:
 	case s.task == nil:
 		s.worker.Go(s)
-	case s.client.between:
+	case s.betweenCommands():
 		s.interrupt(errDraining)
 	}
 }

@@ -154,10 +154,13 @@ func (x *session) bringInsertID(m *member, j *job) error {
 		return x.askBlank(m, j, a)
 	}
 	if n.unsure {
-		if err := x.askInsertID(); err != nil {
+		err := x.askInsertID()
+		switch {
+		case err != nil:
 			return err
-		}
-		if n.unsure {
+		case n.unsure && x.s.Killed():
+			return errKilled
+		case n.unsure:
 			return x.lostInsertID(j)
 		}
 	}
@@ -204,15 +207,20 @@ func (x *session) setSince(m *member, a asks) (bool, error) {
 	return err == nil, err
 }
 
-// askInsertID asks the connection that knows LAST_INSERT_ID(), if it is there and its server is.
+// askInsertID asks the connection that knows LAST_INSERT_ID(), if it is there and its server is. Its error is errKilled, or
+// ends the session.
 func (x *session) askInsertID() error {
 	n := &x.insert
 	m := x.behind(n.at)
 	if m == nil || n.blank || !m.server().State().Up {
 		return nil
 	}
-	answered, err := x.inquire(m, pipeline.NewQuery(question("LAST_INSERT_ID()"), x.s.Capabilities()))
-	if err != nil || !answered {
+	err := m.ask(pipeline.NewQuery(question("LAST_INSERT_ID()"), x.s.Capabilities()))
+	switch {
+	case err == nil:
+	case refusedBy(err) != nil, x.survives(m, err):
+		return nil
+	default:
 		return err
 	}
 	field, _ := protocol.LenencString(x.answer.row)

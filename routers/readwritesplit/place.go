@@ -18,10 +18,12 @@ const connectPause = 50 * time.Millisecond
 // place finds the server for a command, and connects it. errAgain says that it is to be asked again.
 func (x *session) place(j *job) (*member, error) {
 	m, err := x.pick(j)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if m.connected() {
+	case x.s.Killed(): // before it came to be served, or while something was asked for it
+		return nil, errKilled
+	case m.connected():
 		return m, nil
 	}
 	if m == x.trx || m == j.only || x.needs(m) != "" {

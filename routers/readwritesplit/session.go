@@ -331,7 +331,7 @@ func (x *session) served(m *member, j *job) error {
 	}
 	if seen := x.r.watch.changes.Load(); seen != x.seen || x.stranded() {
 		x.seen = seen
-		return x.rest()
+		x.s.Between(x.rest)
 	}
 	return nil
 }
@@ -345,11 +345,11 @@ func (x *session) askStatus(m *member) error {
 	return err
 }
 
-// inquire has a server answer a command of the router's own, between two of the client's. Where it does not, that matters
-// when the server is next needed, if at all.
+// inquire has a server answer a command of the router's own, between two of the client's. Where it does not, or somebody kills
+// that, it matters when the server is next needed, if at all.
 func (x *session) inquire(m *member, c *pipeline.Command) (answered bool, err error) {
 	err = m.ask(c)
-	if err == nil || refusedBy(err) != nil || x.survives(m, err) {
+	if err == nil || refusedBy(err) != nil || errors.Is(err, errKilled) || x.survives(m, err) {
 		return err == nil, nil
 	}
 	return false, err

@@ -95,10 +95,11 @@ func (x *session) review(busy bool) {
 	}
 }
 
-// rest has a session leave the servers that it does not need while no command is being served.
+// rest has a session leave the servers that it does not need while no command is being served. One that was killed before it
+// told LAST_INSERT_ID() is asked again after the next command.
 func (x *session) rest() error {
 	if x.stranded() {
-		if err := x.askInsertID(); err != nil {
+		if err := x.askInsertID(); err != nil && !errors.Is(err, errKilled) {
 			return err
 		}
 	}
