@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirproxy/weir/integration/cluster"
+	"github.com/weirproxy/weir/integration/proxy"
 	"github.com/weirproxy/weir/integration/server"
 	"github.com/weirproxy/weir/protocol"
 )
@@ -67,6 +68,44 @@ func testKill(t *testing.T, c *cluster.Cluster) {
 		return count(t, direct, "SELECT COUNT(*) FROM information_schema.innodb_trx") == 0
 	})
 	must(t, old.Restart())
+}
+
+// TestKillItself: who kills its own statement or session is told what a server tells it, and what was not committed is gone.
+func TestKillItself(t *testing.T) {
+	for _, family := range families {
+		t.Run(family.name, func(t *testing.T) {
+			s := require(t, family.start)
+			direct := session(t, s.Addr, "")
+			executeAll(t, direct, "CREATE TABLE test.itself (n INT PRIMARY KEY)")
+			for _, addr := range []string{
+				s.Addr, startWeir(t, proxy.Config{Servers: []string{s.Addr}}).Addr,
+				startWeir(t, proxy.Config{Servers: []string{s.Addr}, Split: true}).Addr,
+			} {
+				c := greet(t, addr)
+				executeAll(t, c.Conn, "BEGIN", "INSERT INTO test.itself VALUES (1)")
+				wantError(t, c.killsItself(t, "KILL QUERY"), protocol.ErQueryInterrupted, "interrupted")
+				if n := count(t, c.Conn, "SELECT COUNT(*) FROM test.itself"); n != 1 {
+					t.Errorf("after KILL QUERY, the transaction sees %d rows", n)
+				}
+				code := protocol.ErConnectionKilled
+				if addr == s.Addr && family.name == "mysql" {
+					code = protocol.ErQueryInterrupted
+				}
+				wantError(t, c.killsItself(t, "KILL"), code, "")
+				if err := c.PingContext(t.Context()); err == nil {
+					t.Error("after KILL, the session goes on")
+				}
+				executeAll(t, direct, "INSERT INTO test.itself VALUES (1)", "DELETE FROM test.itself")
+			}
+			executeAll(t, direct, "DROP TABLE test.itself")
+		})
+	}
+}
+
+func (g *greeted) killsItself(t *testing.T, verb string) error {
+	t.Helper()
+	_, err := g.ExecContext(t.Context(), fmt.Sprintf("%s %d", verb, g.id))
+	return err
 }
 
 // numbers reads one column.

@@ -298,7 +298,8 @@ func TestForkKillsNobody(t *testing.T) {
 	f := &forker{target: single{srv}, config: grace}
 	r := run(t, serving(t, pipelinetest.AnswerOK()).Addr, pipelinetest.Options{Filters: []pipeline.Filter{f}})
 	c := r.Session()
-	c.Run(t, pt.Query(fmt.Sprintf("KILL QUERY %d", c.Greeting.ConnectionID)), pt.ExpectOK(), pt.Send(protocol.ComQuit, ""))
+	c.Run(t, pt.Query(fmt.Sprintf("KILL QUERY %d", c.Greeting.ConnectionID)),
+		pt.ExpectError(protocol.ErQueryInterrupted), pt.Send(protocol.ComQuit, ""))
 	if err := f.await(t, 1)[0]; err != nil {
 		t.Fatal(err)
 	}

@@ -54,8 +54,16 @@ func (s *Session) killingOf(c *Command) (killing, bool) {
 	return killing{}, false
 }
 
-// kill serves a KILL of one of Weir's sessions.
+// kill serves a KILL of one of Weir's sessions. One that kills itself is told as by a server: the statement that it kills is
+// that KILL.
 func (s *Session) kill(w ReplyWriter, k killing) error {
+	switch {
+	case k.id != s.id || s.branch != nil:
+	case k.whole():
+		return errKilled
+	default:
+		return Error(w, ErrInterrupted)
+	}
 	var refused *protocol.SQLError
 	err := s.Do(func() (err error) {
 		refused, err = s.killElsewhere(k)

@@ -102,6 +102,22 @@ func TestKillLate(t *testing.T) {
 	other.Run(t, pt.ExpectOK(), pt.Send(protocol.ComQuit, ""))
 }
 
+// TestKillItself: who kills its own statement or session, which is that KILL, is told so, and no server is.
+func TestKillItself(t *testing.T) {
+	srv := serving(t, pipelinetest.AnswerOK())
+	r := run(t, srv.Addr, pipelinetest.Options{})
+	for _, soft := range []string{"", "SOFT "} {
+		c := r.Session()
+		id := c.Greeting.ConnectionID
+		c.Run(t, pt.Query(fmt.Sprintf("KILL %sQUERY %d", soft, id)), pt.ExpectError(protocol.ErQueryInterrupted, "Query execution was interrupted"),
+			done("SELECT 1"), pt.Query(fmt.Sprintf("KILL %s%d", soft, id)),
+			pt.ExpectError(protocol.ErConnectionKilled, "Connection was killed"), pt.ExpectClosed())
+	}
+	c := r.Session()
+	c.Run(t, pt.Send(protocol.ComProcessKill, string(binary.LittleEndian.AppendUint32(nil, c.Greeting.ConnectionID))),
+		pt.ExpectError(protocol.ErConnectionKilled, "Connection was killed"), pt.ExpectClosed())
+}
+
 func TestKillOfOthers(t *testing.T) {
 	srv := serving(t, pt.ExpectQuery("KILL 7"), pt.ReplyOK(protocol.OK{}),
 		pt.ExpectQuery("KILL QUERY @x"), pt.ReplyOK(protocol.OK{}), pt.Silence())
