@@ -63,7 +63,7 @@ func (x *session) pick(j *job) (*member, error) {
 	case j.d.target == toNone:
 		return nil, j.torn()
 	case j.only != nil:
-		return j.only, nil
+		return x.pickOnly(j)
 	case x.trx != nil && !j.d.beside:
 		return x.trx, nil
 	}
@@ -100,6 +100,14 @@ func (x *session) pick(j *job) (*member, error) {
 		return x.pickAny(j)
 	}
 	return x.pickPrimary(j)
+}
+
+// pickOnly keeps a command at the server that has what it needs, where the session may still do there what it does.
+func (x *session) pickOnly(j *job) (*member, error) {
+	if m := j.only; m == x.primary && m != x.trx && j.d.target == toPrimary && x.needs(m) != "" {
+		return x.stay()
+	}
+	return j.only, nil
 }
 
 func (x *session) pickPrimary(j *job) (*member, error) {

@@ -111,9 +111,7 @@ func (x *session) behind(l *pipeline.Link) *member {
 func (x *session) Serve(ctx context.Context, w pipeline.ReplyWriter, c *pipeline.Command) error {
 	x.ctx = ctx
 	if x.failing != nil {
-		if err := x.ending(); err != nil {
-			return err
-		}
+		return x.failing
 	}
 	if served, err := x.s.ServeKill(w, c); served {
 		return err

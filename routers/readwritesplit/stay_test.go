@@ -1,11 +1,11 @@
 package readwritesplit_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/weirproxy/weir/pipeline/pipelinetest"
 	"github.com/weirproxy/weir/protocol"
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
 	"github.com/weirproxy/weir/routers/readwritesplit"
@@ -21,11 +21,52 @@ func TestBoundTransactionGoesOn(t *testing.T) {
 	}
 	c.Run(t, do("BEGIN", "INSERT 1"))
 	k.in(replica, primary, replica)
-	pipelinetest.Eventually(t, func() bool { return ask("SELECT 0", "db1")(other) != nil }, k.Log.String) // which has no transaction
+	other.Run(t, pt.Query("SELECT 0"), lost()) // which has no transaction
 	k.forget()
 	c.Run(t, do("INSERT 2", "INSERT 3", "COMMIT"))
 	c.Run(t, pt.Query("INSERT 4"), lost()) // what would be written there now, the primary would not get
 	k.db1.expect("INSERT 2", "INSERT 3", "COMMIT")
+	c = k.Session() // db2 is the primary
+	c.Run(t, do("CREATE TEMPORARY TABLE t (i int)"), prepare("INSERT ?", 1), do("BEGIN"), ahead)
+	k.in(primary, replica, replica)
+	c.Run(t, spent, pt.ExpectOK(), do("COMMIT"))
+}
+
+// TestBoundWithoutPrimary: a session that is bound to a server which is the primary no more goes on with what needs no primary,
+// and ends with what does: also where values have been sent ahead to that server.
+func TestBoundWithoutPrimary(t *testing.T) {
+	bind := pt.Script(ask("SELECT 0", "db2"), ask("SELECT @n := 5", "db1"))
+	for name, tt := range map[string]struct{ before, needs pt.Step }{
+		"a write":    {bind, pt.Query("INSERT 1")},
+		"a variable": {bind, pt.Query("SELECT @n")},
+		"a setting":  {bind, pt.Query("SET @m = 1")},
+		"COM_PING":   {bind, pt.Send(protocol.ComPing, "")},
+		"values": {
+			pt.Script(prepare("INSERT ?", 1), ahead, bind), spent,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newCluster(t, nil)
+			c := k.Session()
+			c.Run(t, tt.before)
+			k.in(replica, primary, replica)
+			k.forget()
+			c.Run(t, ask("SELECT 2", "db1"), tt.needs, lost())
+			for _, f := range k.fakes {
+				if got := f.takes(); len(got) > 0 && !slices.Equal(got, []string{"SELECT 2"}) {
+					t.Errorf("%s has got %q", f.name, got)
+				}
+			}
+		})
+	}
+	t.Run("until it is reset", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		c.Run(t, bind)
+		k.in(replica, primary, replica)
+		c.Run(t, pt.Send(protocol.ComResetConnection, ""), pt.ExpectOK(), do("INSERT 1"))
+		k.db2.expect("SELECT 0", "COM_RESET_CONNECTION", "INSERT 1")
+	})
 }
 
 // TestDownWithTransaction: a connection on which a transaction is open ends when its server is found to be down, so that the

@@ -121,9 +121,7 @@ func (x *session) leave(busy bool) {
 		switch st := m.server().State(); {
 		case !st.Up && busy:
 			m.link.Sever()
-		case busy:
-		case st.Up && st.Service == pipeline.InService:
-			x.deposed(m)
+		case busy, st.Up && st.Service == pipeline.InService:
 		case m == x.trx, x.needs(m) != "", x.holds(m):
 			if !st.Up {
 				m.link.Sever() // what depends on it learns of it at the next command
@@ -132,24 +130,6 @@ func (x *session) leave(busy bool) {
 			m.link.Close()
 		}
 	}
-}
-
-// deposed has the session end with its next command, where it depends on a server that another one has followed as the
-// primary: it could only ever read there. A transaction that is open there goes on.
-func (x *session) deposed(m *member) {
-	at := primaryOf(x.r.candidates)
-	if at >= 0 && at != m.index && m != x.trx && x.needs(m) != "" && x.failing == nil {
-		x.failing = x.gone(m, errDeposed)
-	}
-}
-
-// ending is why the session ends with the command that has come. A server that is the primary again is one to go on at.
-func (x *session) ending() error {
-	if errors.Is(x.failing, errDeposed) {
-		x.failing = nil
-		x.deposed(x.primary)
-	}
-	return x.failing
 }
 
 // holds reports whether m is kept for what it alone has: cursors, values that were sent ahead, user variables, or
