@@ -47,6 +47,21 @@ func TestHistoryCompacted(t *testing.T) {
 			[]string{"SET NAMES latin1", "SET @a = 'é'", "SET NAMES utf8mb4"},
 			[]string{"SET NAMES latin1", "SET @a = 'é'", "SET NAMES utf8mb4"},
 		},
+		{
+			"read by another old_mode",
+			[]string{"SET old_mode = 'UTF8_IS_UTF8MB3'", "SET @a = _utf8'é'", "SET old_mode = ''"},
+			[]string{"SET old_mode = 'UTF8_IS_UTF8MB3'", "SET @a = _utf8'é'", "SET old_mode = ''"},
+		},
+		{
+			"read by another character_set_client",
+			[]string{"SET character_set_client = latin1", "SET @a = 'é'", "SET character_set_client = utf8mb4"},
+			[]string{"SET character_set_client = latin1", "SET @a = 'é'", "SET character_set_client = utf8mb4"},
+		},
+		{
+			"read by another collation",
+			[]string{"SET collation_connection = latin1_bin", "SET @a = 'e'", "SET collation_connection = utf8mb4_bin"},
+			[]string{"SET collation_connection = latin1_bin", "SET @a = 'e'", "SET collation_connection = utf8mb4_bin"},
+		},
 		{"more than before", []string{"SET @a = 1", "SET @a = 2, @b = 3"}, []string{"SET @a = 2, @b = 3"}},
 		{"less than before", []string{"SET @a = 2, @b = 3", "SET @a = 1"}, []string{"SET @a = 2, @b = 3", "SET @a = 1"}},
 		{"read in between", []string{"SET @a = 1", "SET @b = @a", "SET @a = 2"}, []string{"SET @a = 1", "SET @b = @a", "SET @a = 2"}},

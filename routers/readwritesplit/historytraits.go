@@ -36,16 +36,6 @@ func (t *traits) dependsOn(settings []string) bool {
 	})
 }
 
-// isReading reports whether a setting may say how the values of user variables are read: as which characters, and by
-// which rules of quoting.
-func isReading(setting string) bool {
-	switch setting {
-	case "names", "character set", "sql_mode":
-		return true
-	}
-	return strings.HasPrefix(setting, "character_set") || strings.HasPrefix(setting, "collation")
-}
-
 func isUserVariable(setting string) bool { return strings.HasPrefix(setting, "@") }
 
 const preparedTrait = "stmt:"

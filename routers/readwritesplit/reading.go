@@ -126,12 +126,7 @@ func (x *session) changesSettings(j *job) bool {
 	if st == nil || st.Class != sqlscan.Set && (st.Statements < 2 || !begins(st.Canonical, setWord[:])) {
 		return false
 	}
-	for _, name := range [...]string{"mode", "names", "char", "collat"} {
-		if containsFold(st.Canonical, name) {
-			return true
-		}
-	}
-	return false
+	return mayNameReading(st.Canonical)
 }
 
 var setWord = [...]string{"SET "}

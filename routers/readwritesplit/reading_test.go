@@ -55,6 +55,7 @@ func TestPreparedSettings(t *testing.T) {
 	}{
 		"another mode":            {[]string{"SET sql_mode = 'ANSI_QUOTES'"}, []string{"SET sql_mode = ''"}, [2]string{settings("ANSI_QUOTES", ""), settings("", "")}},
 		"a further mode":          {nil, []string{"SET sql_mode = 'ANSI'", "SET sql_mode = 'ORACLE'"}, [2]string{settings("", ""), settings("ORACLE", "")}},
+		"a mode by its scope":     {[]string{"SET sql_mode = 'ANSI'"}, []string{"SET @@SESSION.`SQL_MODE` = '', sql_mode = ''"}, [2]string{settings("ANSI", ""), settings("", "")}},
 		"other characters":        {[]string{"SET NAMES latin1"}, []string{"SET NAMES sjis"}, [2]string{settings("", "latin1"), settings("", "sjis")}},
 		"there and back":          {[]string{"SET NAMES latin1"}, []string{"SET NAMES sjis", "SET NAMES latin1"}, [2]string{}},
 		"what changes no text":    {nil, []string{"SET lc_time_names = 'de_DE'", "SET innodb_strict_mode = 0"}, [2]string{}},

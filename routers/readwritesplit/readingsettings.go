@@ -1,6 +1,7 @@
 package readwritesplit
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/weirproxy/weir/pipeline"
@@ -8,8 +9,22 @@ import (
 	"github.com/weirproxy/weir/protocol/sqlscan"
 )
 
-// readingSettings are the variables that say how a statement reads. What others there are follow from these.
+// readingSettings are the variables that say how a text reads: as which characters, and by which rules of quoting. What others
+// there are follow from these.
 var readingSettings = [...]string{"sql_mode", "character_set_client", "collation_connection", "old_mode"}
+
+// readingNames is what a SET may name that changes these, or the beginning of that.
+var readingNames = [...]string{"sql_mode", "old_mode", "names", "char", "collation"}
+
+// isReading reports whether a setting may be one that says how texts read, such as the values of user variables.
+func isReading(setting string) bool {
+	return slices.ContainsFunc(readingNames[:], func(name string) bool { return strings.HasPrefix(setting, name) })
+}
+
+// mayNameReading reports whether such a setting may be named somewhere in a text.
+func mayNameReading(canonical string) bool {
+	return slices.ContainsFunc(readingNames[:], func(name string) bool { return containsFold(canonical, name) })
+}
 
 // unknownSettings stand for those that a server did not tell.
 const unknownSettings = "?"
