@@ -79,6 +79,32 @@ func TestOKAtEndOfRows(t *testing.T) {
 	}
 }
 
+func TestStatusAt(t *testing.T) {
+	const eof = protocol.ClientDeprecateEOF
+	for _, tt := range []struct {
+		hex  string
+		caps protocol.Capability
+		want int
+	}{
+		{"00 00 00 02 00 00 00", 0, 3},
+		{"00 fc 70 11 fd 01 02 03 02 00 00 00 04 61", eof, 8},
+		{"00 00 00 02 00", 0, 3}, // cut off
+		{"fe 00 00 22 00", 0, 3},
+		{"fe 00 00 22 00", eof, 3},
+		{"fe 00 00 22 00 00 00", eof, 3},
+		{"fe fc 70 11 00 22 00 00 00", eof, 5},
+		{"fe fb 00 22 00 00 00", eof, 3}, // no OK packet
+		{"", 0, 0},
+		{"00 00", eof, 0},
+		{"00 fb 00 02 00 00 00", 0, 0},
+		{"fe", 0, 0}, // as servers without protocol 4.1 have it
+	} {
+		if got := protocol.StatusAt(unhex(t, tt.hex), tt.caps); got != tt.want {
+			t.Errorf("StatusAt(%s, %v) = %d, not %d", tt.hex, tt.caps, got, tt.want)
+		}
+	}
+}
+
 func TestOKMalformed(t *testing.T) {
 	for _, hex := range []string{
 		"", "00", "00 00", "00 fb 00 02 00 00 00", "00 00 00 02 00 00", "ff 00 00 02 00 00 00", "01 00 00 02 00 00 00",

@@ -206,30 +206,52 @@ func (r *ReplyReader) stepPrepare(payload []byte, length int, p *Chunk) error {
 
 // okHead returns the status flags of an OK packet of which at least the fields up to them are there.
 func okHead(payload []byte) (status uint16, err error) {
-	b := payload[1:]
-	for range 2 { // affected rows, last insert id
-		_, n := Lenenc(b)
-		if n == 0 {
-			return 0, fmt.Errorf("OK packet: %w", ErrMalformed)
-		}
-		b = b[n:]
-	}
-	if len(b) < 2 {
+	at := okStatusAt(payload)
+	if at == 0 {
 		return 0, fmt.Errorf("OK packet: %w", ErrMalformed)
 	}
-	return binary.LittleEndian.Uint16(b), nil
+	return binary.LittleEndian.Uint16(payload[at:]), nil
 }
 
-// eofStatus returns the status flags of an EOF packet, 0 where it has none. COM_SET_OPTION and COM_DEBUG are
-// answered by an EOF packet, or where EOF packets are deprecated by an OK packet that begins like one.
+// eofStatus returns the status flags of an EOF packet, 0 where it has none.
 func (r *ReplyReader) eofStatus(payload []byte) uint16 {
-	if r.caps&ClientDeprecateEOF != 0 && len(payload) >= 7 {
-		if status, err := okHead(payload); err == nil {
-			return status
+	at := StatusAt(payload, r.caps)
+	if at == 0 {
+		return 0
+	}
+	return binary.LittleEndian.Uint16(payload[at:])
+}
+
+// StatusAt returns where the status flags lie in the payload of an OK or EOF packet, 0 where it has none. The payload may be
+// cut off behind them. caps are the capabilities both ends agreed on: COM_SET_OPTION and COM_DEBUG are answered by an EOF
+// packet, or where EOF packets are deprecated by an OK packet that begins like one.
+func StatusAt(payload []byte, caps Capability) int {
+	if len(payload) == 0 {
+		return 0
+	}
+	if payload[0] != 0xfe || caps&ClientDeprecateEOF != 0 && len(payload) >= 7 {
+		if at := okStatusAt(payload); at > 0 || payload[0] != 0xfe {
+			return at
 		}
 	}
 	if len(payload) < 5 {
 		return 0
 	}
-	return binary.LittleEndian.Uint16(payload[3:])
+	return 3
+}
+
+// okStatusAt is StatusAt for what is built like an OK packet.
+func okStatusAt(payload []byte) int {
+	at := 1
+	for range 2 { // affected rows, last insert id
+		_, n := Lenenc(payload[at:])
+		if n == 0 {
+			return 0
+		}
+		at += n
+	}
+	if len(payload) < at+2 {
+		return 0
+	}
+	return at
 }

@@ -86,6 +86,29 @@ func ExpectRows(want ...[]string) Step {
 	}
 }
 
+// ReadStatus reads the reply to a command and returns the status flags of each OK and EOF packet in it. An ERR packet is a
+// *protocol.SQLError.
+func (c *Conn) ReadStatus(com byte) (status []uint16, err error) {
+	var r protocol.ReplyReader
+	for r.Reset(com, c.Caps, 1); !r.Done(); {
+		payload, err := c.ReadPayload()
+		if err != nil {
+			return status, err
+		}
+		var p protocol.Chunk
+		if _, err := r.Next(protocol.AppendPacket(nil, r.Seq(), payload), false, &p); err != nil {
+			return status, err
+		}
+		switch p.Kind {
+		case protocol.KindErr:
+			return status, sqlError(payload)
+		case protocol.KindOK, protocol.KindEOF:
+			status = append(status, p.Status)
+		}
+	}
+	return status, nil
+}
+
 // ReadRows reads a text result set and returns its rows; a NULL is "NULL". An ERR packet anywhere in it is a
 // *protocol.SQLError.
 func (c *Conn) ReadRows() (rows [][]string, err error) {
