@@ -21,8 +21,15 @@ func packed(payloads ...[]byte) (b []byte) {
 }
 
 // steady answers without allocating: reads and executions by a row, all else by OK. It can prepare one statement.
-func steady(c *pt.Conn) error {
-	ok := protocol.OK{Status: protocol.StatusAutocommit}
+func steady(c *pt.Conn) error { return steadyIn(protocol.StatusAutocommit)(c) }
+
+// steadyIn is steady with other status flags in OK packets.
+func steadyIn(status uint16) pt.Step {
+	return func(c *pt.Conn) error { return steadily(c, status) }
+}
+
+func steadily(c *pt.Conn, status uint16) error {
+	ok := protocol.OK{Status: status}
 	done, row := packed(ok.Append(nil, c.Caps)), packed(pt.Rows(c.Caps, []string{"c"}, []string{"a row of some length"})...)
 	payload := []byte{0, 7, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0}
 	column := pt.Rows(c.Caps, []string{"c"})[1]
@@ -88,6 +95,22 @@ func TestStatementAllocatesNothing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestBesideAllocatesNothing: nor does a statement whose reply gets the flags of a transaction that is open elsewhere.
+func TestBesideAllocatesNothing(t *testing.T) {
+	servers := []string{
+		pipelinetest.Backend(t, pt.MariaDB(), steady).Addr, pipelinetest.Backend(t, pt.MariaDB(), steadyIn(inReadOnly)).Addr,
+	}
+	f := pipelinetest.NewFront(t, pipelinetest.Options{Servers: servers, Target: func(all []*pipeline.Server) pipeline.Target {
+		all[0].SetState(primary)
+		all[1].SetState(replica)
+		return router(t, all, nil, nil)
+	}})
+	c := f.Session()
+	const asks = "DO LAST_INSERT_ID()"
+	c.Run(t, do(beginReading), tells(inReadOnly, protocol.ComQuery, asks))
+	measure(t, c, packet([]byte("\x03"+asks)))
 }
 
 func packet(payload []byte) []byte { return protocol.AppendPacket(nil, 0, payload) }

@@ -11,8 +11,8 @@
 //     history*.go, keep.go), and brings it the user variables (away*.go), the LAST_INSERT_ID() (insertid.go), the prepared
 //     statement (prepared.go, reading.go, reuse*.go) and others' writes (consistency.go, causal*.go, gtid*.go) that the
 //     command is about.
-//   - How did it go? session.runAt sends it, a passage passes the reply on and looks at it (reply.go), and session.served
-//     keeps up with what has changed.
+//   - How did it go? session.runAt sends it, a passage passes the reply on and looks at it (reply.go), with the status flags
+//     of the open transaction where that is another server's (restate.go), and session.served keeps up with what has changed.
 //
 // Where a server is lost meanwhile, faults.go says whether another one may be asked. A transaction that was open there is run
 // again (replay*.go, resume.go, evict.go), as one is that began on a replica and comes to write (optimistic.go). What cannot

@@ -359,7 +359,9 @@ func (l *fakeLink) prepared(c *pt.Conn, com byte, id uint32, step pt.Step, rest 
 		return pt.Reply(end[len(end)-2:]...)(c)
 	case rest[0] != 0: // with a cursor
 		l.open[id] = true
-		return l.rows(c, l.status|protocol.StatusCursorExists)
+		described := pt.Rows(c.Caps, []string{"server"})[:3] // and no rows
+		binary.LittleEndian.PutUint16(described[2][3:], l.status|protocol.StatusCursorExists)
+		return pt.Reply(described...)(c)
 	}
 	delete(l.open, id)
 	return l.statement(c, text, l.note("executed "+text))

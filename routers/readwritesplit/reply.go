@@ -59,6 +59,7 @@ func (a *answer) failure() error {
 type passage struct {
 	w      pipeline.ReplyWriter
 	weirID uint32 // for the reply to a COM_STMT_PREPARE
+	aside  bool   // it is of a server whose status flags do not tell of the session's transaction
 	// held is the ERR packet that was not passed on, since the statement may be tried elsewhere. hold says which are.
 	held *protocol.SQLError
 	hold held

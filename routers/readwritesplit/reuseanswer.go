@@ -88,19 +88,6 @@ func (a *recording) keep(p *protocol.Chunk) {
 	a.kept.stretches = append(a.kept.stretches, stretch{kind: p.Kind, count: p.Count, end: len(a.kept.data)})
 }
 
-// lasting are the status flags that are about a session, and not about the statement before.
-const lasting = protocol.StatusInTrans | protocol.StatusInTransReadonly | protocol.StatusAutocommit |
-	protocol.StatusNoBackslashEscapes | protocol.StatusAnsiQuotes
-
-// status is what a server would say of the session now.
-func (x *session) status() uint16 {
-	status := x.s.Status() & lasting
-	if !x.sit.inTransaction() { // an error, which has no flags, may have ended it
-		status &^= protocol.StatusInTrans | protocol.StatusInTransReadonly
-	}
-	return status
-}
-
 // describes reports whether columns are described behind the first packet of a result, where clients have them be left out
 // that they know. https://mariadb.com/kb/en/result-set-packets/
 func describes(columns []byte) bool {

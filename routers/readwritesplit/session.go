@@ -37,6 +37,7 @@ type session struct {
 
 	job     job
 	passage passage
+	aside   *restating // nil until a reply has needed it
 	answer  answer
 	away    away
 	causal  *causality     // nil: reads need not see anything
@@ -235,6 +236,9 @@ func (x *session) runAt(m *member, j *job) error {
 	}
 	r := &x.passage
 	r.reset(j.w)
+	if r.aside = x.isAside(m, j.c); r.aside {
+		r.w = x.restate(j.w)
+	}
 	r.weirID = x.nextID + 1
 	r.caches = x.reuse.limit > 0 && x.s.Capabilities().Has(protocol.MariaDBClientCacheMetadata)
 	r.hold = heldAway | x.refusals(m, j) // heldAway whether or not it can be tried again
@@ -283,7 +287,7 @@ func (x *session) timed(m *member, r *passage, c *pipeline.Command, id uint32) e
 // served keeps up with what a command has changed.
 func (x *session) served(m *member, j *job) error {
 	r, c := &x.passage, j.c
-	if x.trx != nil && m != x.trx { // beside the transaction, or rows of a cursor that was opened before it: nothing changes there
+	if r.aside && x.trx != nil { // nothing changes of the transaction
 		if j.d.beside {
 			x.sit.granted = r.granted
 			x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
@@ -294,7 +298,9 @@ func (x *session) served(m *member, j *job) error {
 		return nil
 	}
 	x.last, x.sit.granted = m, r.granted
-	x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
+	if !r.aside {
+		x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
+	}
 	if r.failed && (r.mayEnd && x.trx != nil || (j.d.target == toPrimary || x.sit.apart()) && executes(c) && mayBegin(j.st)) {
 		if err := x.askStatus(m); err != nil {
 			return err
