@@ -315,7 +315,7 @@ func (x *session) resetStatement(w pipeline.ReplyWriter, c *pipeline.Command) er
 	if err != nil {
 		return err
 	}
-	return x.ok(w)
+	return x.tell(w, x.status())
 }
 
 // resetConnection serves a COM_RESET_CONNECTION: all servers of the session do, and it begins anew.
@@ -342,16 +342,12 @@ func (x *session) resetConnection(w pipeline.ReplyWriter, c *pipeline.Command) e
 		return err
 	}
 	x.trx = nil
-	return x.ok(w)
-}
-
-// ok answers a command by an OK packet of Weir's own.
-func (x *session) ok(w pipeline.ReplyWriter) error {
 	status := x.s.Status()
 	if x.last != nil && x.last.link != nil {
-		status = x.last.link.Status() &^ protocol.StatusMoreResultsExists
+		status = x.last.link.Status()
 	}
-	return x.tell(w, status&^protocol.StatusSessionStateChange)
+	// A connection that was closed instead says what it was like before.
+	return x.tell(w, status&lasting&^(protocol.StatusInTrans|protocol.StatusInTransReadonly))
 }
 
 // tell answers a command by an OK packet with these status flags.

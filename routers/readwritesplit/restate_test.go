@@ -90,3 +90,23 @@ func TestFlagsAtPrimary(t *testing.T) {
 		c.Run(t, do(off), tells(fetched, protocol.ComStmtFetch, fetchOne), ask("SELECT 2", "db1"))
 	})
 }
+
+// TestFlagsOfOwnAnswers: neither does what Weir answers by itself say of a transaction that it is open when it is not.
+func TestFlagsOfOwnAnswers(t *testing.T) {
+	t.Run("reset of a statement", func(t *testing.T) {
+		k := newCluster(t, func(c *readwritesplit.Config) { replaying(c); c.TransactionReplayAttempts = 1 })
+		k.db2.on("INSERT 2", pt.ReplyError(1062, "23000", "Duplicate entry"))
+		c := k.Session()
+		const reset = "\x01\x00\x00\x00"
+		c.Run(t, prepare("SELECT ?", 1), do("BEGIN", "INSERT 2"), tells(inTransaction, protocol.ComStmtReset, reset))
+		k.db1.die()
+		k.in(down, primary, replica)
+		c.Run(t, pt.Query("INSERT 3"), deadlock(), tells(protocol.StatusAutocommit, protocol.ComStmtReset, reset))
+	})
+	t.Run("reset of the connection", func(t *testing.T) {
+		k := newCluster(t, nil)
+		c := k.Session()
+		k.db1.on("COM_RESET_CONNECTION", pt.Close())
+		c.Run(t, do("BEGIN"), tells(protocol.StatusAutocommit, protocol.ComResetConnection, ""), ask("SELECT 1", "db2"))
+	})
+}
