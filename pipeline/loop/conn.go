@@ -125,9 +125,9 @@ func (c *Conn) HasInput() bool { return c.open && c.readable }
 // not hung up.
 func (c *Conn) Ended() bool { return c.open && c.hangup && ended(int(c.fd)) }
 
-// event is what epoll says of the socket.
+// event is what epoll says of the socket. Who hears of it may have the connection leave, which is another worker's then.
 func (c *Conn) event(ev uint32) {
-	gen := c.gen
+	w, fd, at := c.w, c.fd, slot{c, c.gen}
 	if ev&(syscall.EPOLLIN|syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
 		c.readable = true
 		if ev&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
@@ -135,18 +135,18 @@ func (c *Conn) event(ev uint32) {
 		}
 		if t := c.reader; t != nil {
 			c.reader = nil
-			c.w.resume(t)
+			w.resume(t)
 		} else {
 			c.owner.Ready(c, c.hangup)
 		}
 	}
-	if ev&(syscall.EPOLLOUT|syscall.EPOLLHUP|syscall.EPOLLERR) == 0 || c.gen != gen {
+	if ev&(syscall.EPOLLOUT|syscall.EPOLLHUP|syscall.EPOLLERR) == 0 || w.slots[fd] != at {
 		return
 	}
 	if t := c.writer; t != nil {
 		c.writer = nil
-		c.w.resume(t)
-	} else if c.open && len(c.late) > 0 {
+		w.resume(t)
+	} else if len(c.late) > 0 {
 		c.sendLate()
 	}
 }

@@ -116,9 +116,9 @@ func (c *Conn) sendNow(b []byte) (rest []byte) {
 // fail has whoever reads or writes next get err, unless there is something to read yet.
 func (c *Conn) fail(err error) {
 	c.failed, c.readable, c.hangup = err, true, true
-	gen := c.gen
-	c.w.Post(func() {
-		if c.gen == gen && c.open {
+	w, fd, at := c.w, c.fd, slot{c, c.gen}
+	w.Post(func() {
+		if w.slots[fd] == at {
 			c.event(syscall.EPOLLHUP)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,6 +190,47 @@ func TestWriteSoonFails(t *testing.T) {
 		if failed == nil {
 			t.Error("no write fails")
 		}
+		if n, err := c.Read(make([]byte, 9)); err == nil {
+			t.Errorf("%d bytes read from a connection that was reset", n)
+		}
+	})
+}
+
+// TestWriteSoonFailsAndMoves has a connection move that has just failed: the worker that it has left says nothing of it.
+func TestWriteSoonFailsAndMoves(t *testing.T) {
+	first, second := start(t, io.Discard), start(t, io.Discard)
+	peer, fd := pair(t, "tcp")
+	var c loop.Conn
+	var elsewhere atomic.Bool
+	opened := make(chan struct{})
+	run(t, first, func() {
+		if err := c.Open(first, fd, owner(func(bool) {})); err != nil {
+			t.Error(err)
+		}
+		_ = peer.(*net.TCPConn).SetLinger(0)
+		_ = peer.Close()
+		_ = c.WriteSoon([]byte("a"), 0)
+		if c.Waiting() {
+			t.Error("it waits")
+		}
+		fd := c.Leave()
+		second.Post(func() {
+			if err := c.Open(second, fd, owner(func(bool) {
+				if elsewhere.Load() {
+					t.Error("the worker that it has left says something")
+				}
+			})); err != nil {
+				t.Error(err)
+			}
+			elsewhere.Store(true)
+			close(opened)
+			time.Sleep(50 * time.Millisecond) // only the other worker could speak
+			elsewhere.Store(false)
+		})
+		<-opened
+	})
+	run(t, second, func() {
+		defer c.Close()
 		if n, err := c.Read(make([]byte, 9)); err == nil {
 			t.Errorf("%d bytes read from a connection that was reset", n)
 		}
