@@ -6,12 +6,13 @@ import (
 	"github.com/weirproxy/weir/pipeline"
 	"github.com/weirproxy/weir/protocol"
 	pt "github.com/weirproxy/weir/protocol/protocoltest"
+	"github.com/weirproxy/weir/routers/readwritesplit"
 )
 
 // hangsDrained has an idle session's LAST_INSERT_ID() be asked of db1, which has been drained and does not answer.
-func hangsDrained(t *testing.T) (*cluster, *pt.Conn) {
+func hangsDrained(t *testing.T, change func(c *readwritesplit.Config)) (*cluster, *pt.Conn) {
 	t.Helper()
-	k := newCluster(t, nil)
+	k := newCluster(t, change)
 	c := k.Session()
 	k.db1.on("INSERT 1", numbered(42, protocol.StatusAutocommit))
 	c.Run(t, ask("SELECT 0", "db2"), do("INSERT 1"))
@@ -63,11 +64,23 @@ func TestHangBetween(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // some wait until patience with db1 is over
-			k, c := hangsDrained(t)
+			k, c := hangsDrained(t, nil)
 			test(t, k, c)
 			k.db1.expect()
 		})
 	}
+}
+
+// TestHangBetweenParted: so it is where the session cannot have another connection to a primary.
+func TestHangBetweenParted(t *testing.T) {
+	k, c := hangsDrained(t, settled)
+	c.Run(t, ask("SELECT 1", "db3"))
+	k.db1.expect()
+
+	k, c = hangsDrained(t, settled)
+	k.Session().Run(t, kill(c), pt.ExpectOK())
+	c.Run(t, nothingAsked, pt.ExpectError(protocol.ErConnectionKilled), pt.ExpectClosed())
+	k.db1.expect()
 }
 
 // nothingAsked has the client expect a packet of which it has asked for none.

@@ -145,10 +145,11 @@ func (m *member) tryOwn(w pipeline.ReplyWriter, c *pipeline.Command, id uint32) 
 	return err
 }
 
-// spare reports whether the session can do without the connection, but for LAST_INSERT_ID().
+// spare reports whether the session can do without the connection, but for LAST_INSERT_ID(). One that is stranded it leaves in
+// any case, also where there is to be no other in its place.
 func (m *member) spare() bool {
 	x := m.x
-	return m != x.trx && x.away.at != m && !x.irreplaceable(m) && !x.cursorsAt(m)
+	return m != x.trx && x.away.at != m && !x.cursorsAt(m) && (!x.irreplaceable(m) || x.insert.at == m.link && x.stranded())
 }
 
 // failure is what the answer to a command of the router's own says: a *protocol.SQLError, errKilled, or a
