@@ -119,6 +119,21 @@ func TestHangAfter(t *testing.T) {
 	k.db2.expect("SET LAST_INSERT_ID = 0", "INSERT 2")
 }
 
+// TestHangPipelined: so it is where the next statement has come with the one before, and nothing further tells of it.
+func TestHangPipelined(t *testing.T) {
+	k := newCluster(t, nil)
+	c := k.Session()
+	hangs(t, k.db1, askInsertID)
+	k.db1.on("INSERT 1", func(c *pt.Conn) error {
+		drains(k)
+		return numbered(42, protocol.StatusAutocommit)(c)
+	})
+	both := protocol.AppendPacket(nil, 0, append([]byte{protocol.ComQuery}, "INSERT 1"...))
+	both = append(both, protocol.AppendPacket(nil, 0, append([]byte{protocol.ComQuery}, "INSERT 2"...))...)
+	c.Run(t, pt.Raw(both), nothingAsked, pt.ExpectOK(), nothingAsked, pt.ExpectOK())
+	k.db2.expect("SET LAST_INSERT_ID = 0", "INSERT 2")
+}
+
 // TestKilledBetween: a server may be told to kill what it is asked between two statements. It is asked again after the next.
 func TestKilledBetween(t *testing.T) {
 	k := newCluster(t, nil)
