@@ -64,6 +64,8 @@ func (x *session) refusals(m *member, j *job) held {
 	switch {
 	case x.trx != nil, j.only != nil, j.c.Part != protocol.Whole, x.irreplaceable(m), mayBegin(j.st) && !x.mayRetry(j):
 		return 0
+	case j.c.Com() == protocol.ComStmtBulkExecute: // MariaDB commits the rows of an UPDATE one by one
+		return 0
 	case x.r.config.DelayedRetry > 0:
 		return heldReadOnly | heldUnready
 	case !j.depends(m):

@@ -180,3 +180,30 @@ func TestEagerWithoutRole(t *testing.T) {
 		t.Errorf("a server without a role was logged in to %d times", n)
 	}
 }
+
+// TestRefusedBulk: of what a bulk execution that is refused has carried out before, row by row, nothing is done twice.
+func TestRefusedBulk(t *testing.T) {
+	const readOnly = "The MariaDB server is running with the --read-only option so it cannot execute this statement"
+	for name, tt := range map[string]struct{ refuse, refused pt.Step }{
+		"read-only": {
+			pt.ReplyError(protocol.ErOptionPreventsStatement, "HY000", readOnly), pt.ExpectError(protocol.ErOptionPreventsStatement, readOnly),
+		},
+		"not ready": {notReady, pt.ExpectError(protocol.ErUnknownCom, "WSREP has not yet prepared node for application use")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newCluster(t, delaying)
+			c := k.Session()
+			c.Run(t, prepare("UPDATE a SET n = n + ?", 1))
+			k.in(primary, down, down) // so that this is about the primary
+			c.Run(t, pt.Send(protocol.ComStmtExecute, string(execution(1, 0, []byte{3, 0}, 5))), pt.ExpectOK())
+			rows := "\x80\x00\x03\x00" + "\x00\x01\x00\x00\x00" + "\x00\x02\x00\x00\x00"
+			k.db1.on(protocol.CommandName(protocol.ComStmtBulkExecute)+" e\x00\x00\x00"+rows, func(c *pt.Conn) error {
+				k.in(replica, primary, replica)
+				return tt.refuse(c)
+			})
+			k.forget()
+			c.Run(t, pt.Send(protocol.ComStmtBulkExecute, "\x01\x00\x00\x00"+rows), tt.refused)
+			k.db2.expect()
+		})
+	}
+}
