@@ -30,6 +30,7 @@ type fake struct {
 	logins int
 	last   string             // the schema of the last login
 	lacks  string             // a schema that it refuses logins for
+	full   bool               // it refuses all logins
 	script map[string]pt.Step // how statements are answered that are not answered as usual
 	gtid   string             // what the next write is told to be, where it is tracked
 	ports  []string           // clients' ends of connections, whether or not those are there
@@ -74,6 +75,13 @@ func (f *fake) wrote(gtid string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.gtid = gtid
+}
+
+// refuses has the server refuse logins, or take them again.
+func (f *fake) refuses(all bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.full = all
 }
 
 // note keeps a command, and returns how it is to be answered where that is not as usual.
@@ -141,8 +149,11 @@ func (f *fake) connection(c *pt.Conn) error {
 	_, port, _ := net.SplitHostPort(c.RemoteAddr().String())
 	f.ports = append(f.ports, port)
 	f.last = c.Login.Schema
-	lacks := f.lacks != "" && f.lacks == f.last
+	lacks, full := f.lacks != "" && f.lacks == f.last, f.full
 	f.mu.Unlock()
+	if full {
+		return pt.ReplyError(1226, "42000", "User has exceeded the 'max_user_connections' resource")(c)
+	}
 	if lacks {
 		return pt.ReplyError(1049, "42000", "Unknown database")(c)
 	}

@@ -34,6 +34,9 @@ func (x *session) place(j *job) (*member, error) {
 	case x.s.Killed():
 		return nil, errKilled
 	case err == nil:
+		if j.leaves != nil {
+			j.leaves.link.Close()
+		}
 		return m, nil
 	}
 	if context.Cause(x.ctx) != nil {
@@ -57,6 +60,7 @@ func (j *job) depends(m *member) bool {
 
 // pick says which server is to serve a command.
 func (x *session) pick(j *job) (*member, error) {
+	j.leaves = nil
 	switch {
 	case j.only != nil && x.trx != nil && j.only != x.trx && j.c.Com() != protocol.ComStmtFetch && !j.d.beside:
 		return nil, x.scattered(j)
@@ -151,7 +155,8 @@ func (x *session) pickReader(j *job) (*member, error) {
 		connected: x.connected(), maxReplicas: x.r.config.MaxReplicas, gtid: x.wanted(),
 	}
 	for at := choose(x.r.candidates, x.r.by, &w); at >= 0; at = choose(x.r.candidates, x.r.by, &w) {
-		if x.makeRoom(at, &w) {
+		if far, room := x.room(at, &w); room {
+			j.leaves = far
 			return &x.members[at], nil
 		}
 		w.tried |= 1 << at
@@ -169,14 +174,14 @@ func (x *session) pickReader(j *job) (*member, error) {
 	return nil, x.await(j, errNoReader)
 }
 
-// makeRoom has a further replica not be one more than max_replicas, where it was chosen for its rank: the session leaves the
-// one of the highest rank, of those that have nothing which it needs. It reports whether there is room.
-func (x *session) makeRoom(at int, w *wish) bool {
+// room reports whether there is room for the chosen server. A further replica that would be one more than max_replicas was
+// chosen for its rank: far is the one of the highest rank, of those that have nothing which the session needs, and to be left
+// once the other is connected.
+func (x *session) room(at int, w *wish) (far *member, room bool) {
 	all := x.r.candidates
 	if w.connected>>at&1 != 0 || all[at].server.State().Role == pipeline.Primary || w.replicas(all) < w.maxReplicas {
-		return true
+		return nil, true
 	}
-	var far *member
 	for i := range x.members {
 		m := &x.members[i]
 		if !m.connected() || !all[i].beyond(&all[at]) || x.irreplaceable(m) || x.holds(m) {
@@ -186,10 +191,7 @@ func (x *session) makeRoom(at int, w *wish) bool {
 			far = m
 		}
 	}
-	if far != nil {
-		far.link.Close()
-	}
-	return far != nil
+	return far, far != nil
 }
 
 // maxLag is how far behind a replica may be that the command is read at, as the settings and a hint have it: 0 is no limit.

@@ -59,6 +59,8 @@ type job struct {
 	stmt *pipeline.PreparedStatement // that c is about, nil where it is about none
 	d    decision
 	only *member // it cannot go elsewhere: what it needs is there
+	// leaves is a replica in whose place the one that it goes to is connected; nil: there is none.
+	leaves *member
 	// primary says that it goes to the primary after all, asked that the primary has told what it must see.
 	primary, asked bool
 	// tried are the members that could not serve it. until is when its wait for a server is over.

@@ -144,6 +144,30 @@ func TestRanks(t *testing.T) {
 	}
 }
 
+// TestRanksRefused: a replica is not left for a nearer one that cannot be connected to.
+func TestRanksRefused(t *testing.T) {
+	k := newCluster(t, func(c *readwritesplit.Config) {
+		c.MaxReplicas = 1
+		c.Servers[2].Config.Rank = 2
+	})
+	k.in(primary, down, replica)
+	c := k.Session()
+	c.Run(t, ask("SELECT 1", "db3"))
+	k.db2.refuses(true)
+	k.in(primary, replica, replica)
+	for range 3 {
+		c.Run(t, ask("SELECT 2", "db3"))
+	}
+	if n := k.db3.loggedIn(); n != 1 {
+		t.Errorf("the far one was logged in to %d times", n)
+	}
+	k.db2.refuses(false)
+	c.Run(t, ask("SELECT 3", "db2"))
+	if got := k.links(); got != "0 1 0" {
+		t.Errorf("once the near one takes connections, there are %s", got)
+	}
+}
+
 // TestReadOnlyTransaction: it stays on one replica, and is committed where a statement cannot be part of it.
 func TestReadOnlyTransaction(t *testing.T) {
 	k := newCluster(t, nil)
