@@ -64,9 +64,10 @@ func TestScattered(t *testing.T) {
 	k.db1.expect()
 	c.Run(t, ahead, spent, rows("db1"), do("COMMIT"))
 	k.db1.expect("prepare SELECT ?", "long 101 0000616263", "execute 101 00010000000001fc00", "executed SELECT ?", "COMMIT")
+	k.db3.awaits("close 301 ")
 	k.forget()
 	c.Run(t, ask("SELECT 2", "db2"), ahead, spent, rows("db3"))
-	k.db3.expect("prepare SELECT ?", "long 301 0000616263", "execute 301 00010000000001fc00", "executed SELECT ?")
+	k.db3.expect("prepare SELECT ?", "long 302 0000616263", "execute 302 00010000000001fc00", "executed SELECT ?")
 }
 
 // TestResetBound: a session that stayed with the primary is free again after a reset, and what other servers have missed of

@@ -250,3 +250,16 @@ func TestPrimaryReconnectOffReadOnly(t *testing.T) {
 		k.db2.expect()
 	})
 }
+
+// TestPrimaryReconnectOffScattered: the one connection is not closed for the values that were sent ahead on it, before a
+// transaction elsewhere, and what is sent again is not added to them.
+func TestPrimaryReconnectOffScattered(t *testing.T) {
+	k := newCluster(t, settled)
+	c := k.Session()
+	c.Run(t, do("INSERT 0"), prepare("INSERT ?", 1), ahead, do("START TRANSACTION READ ONLY"))
+	k.forget()
+	c.Run(t, spent,
+		pt.ExpectError(protocol.ErUnknown, "Values for the statement were sent to server db1 before the transaction began: send them again"),
+		do("COMMIT"), ahead, spent, pt.ExpectOK())
+	k.db1.expect("close 101 ", "prepare INSERT ?", "long 102 0000616263", "execute 102 00010000000001fc00", "executed INSERT ?")
+}

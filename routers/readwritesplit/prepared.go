@@ -207,8 +207,8 @@ func (x *session) scattered(j *job) error {
 	m := j.only
 	if j.c.ExpectsReply() {
 		delete(x.long, j.stmt.ID)
-		if m.connected() && !x.irreplaceable(m) {
-			m.link.Close() // it would add values to those that it has
+		if err := m.forget(j.stmt.ID); err != nil && !x.survives(m, err) { // it would add values to those that it has
+			return err
 		}
 	}
 	return j.answer(&protocol.SQLError{
