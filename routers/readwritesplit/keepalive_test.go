@@ -68,3 +68,21 @@ func TestKeepAliveMeanwhile(t *testing.T) {
 	c.Run(t, pt.ExpectRows([]string{"1"}), ask("SELECT 2", "db2"))
 	k.db2.expect("SELECT 1", "SELECT 2")
 }
+
+// TestKeepAliveUnused: nothing is sent for a client that does nothing, and after a while of that once it does something.
+func TestKeepAliveUnused(t *testing.T) {
+	t.Parallel() // it waits
+	k := newCluster(t, keeping)
+	c := k.Session()
+	c.Run(t, do("INSERT 1"), ask("SELECT 1", "db2"), ask("SELECT 2", "db3"))
+	time.Sleep(1500 * time.Millisecond)
+	n := 0
+	for _, f := range k.fakes {
+		n += f.times(keptAlive)
+	}
+	if n > 2 { // one look may have come between the statements
+		t.Errorf("%d times, servers were sent something", n)
+	}
+	c.Run(t, ask("SELECT 3", "db2"))
+	pipelinetest.Eventually(t, func() bool { return k.db1.times(keptAlive) > 0 }, k.Log.String)
+}

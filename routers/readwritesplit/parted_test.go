@@ -251,6 +251,26 @@ func TestPrimaryReconnectOffReadOnly(t *testing.T) {
 	})
 }
 
+// TestPrimaryReconnectOffCausal: nor is the next primary asked what went down with the session's, for a read at a replica.
+func TestPrimaryReconnectOffCausal(t *testing.T) {
+	for _, scope := range []string{"session", "service"} {
+		t.Run(scope, func(t *testing.T) {
+			k, d := newCluster(t, with(causal(scope, "wait"))), dialects["mariadb"]
+			k.db1.wrote(d.gtid)
+			k.db3.on(d.wait, waited("0"))
+			c := k.Session()
+			c.Run(t, do("INSERT 1"))
+			k.failOver(t)
+			k.forget()
+			c.Run(t, ask("SELECT 1", "db3"))
+			k.db2.expect()
+			if n := k.db2.loggedIn(); n != 0 {
+				t.Errorf("the next primary was logged in to %d times", n)
+			}
+		})
+	}
+}
+
 // TestPrimaryReconnectOffScattered: the one connection is not closed for the values that were sent ahead on it, before a
 // transaction elsewhere, and what is sent again is not added to them.
 func TestPrimaryReconnectOffScattered(t *testing.T) {
