@@ -283,3 +283,22 @@ func TestPrimaryReconnectOffScattered(t *testing.T) {
 		do("COMMIT"), ahead, spent, pt.ExpectOK())
 	k.db1.expect("close 101 ", "prepare INSERT ?", "long 102 0000616263", "execute 102 00010000000001fc00", "executed INSERT ?")
 }
+
+// TestPrimaryReconnectOffSet: nor does a connection to the next primary that there is from before get session commands, though
+// it was used last.
+func TestPrimaryReconnectOffSet(t *testing.T) {
+	for name, before := range map[string]pt.Step{
+		"before": pt.Script(ask("SELECT 1", "db2"), ask("SELECT 2", "db3")),
+		"last":   pt.Script(ask("SELECT 1", "db2"), ask("SELECT 2", "db3"), ask("SELECT 3", "db2")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newCluster(t, settled)
+			c := k.Session()
+			c.Run(t, do("INSERT 0"), before)
+			k.switchOver(t)
+			k.forget()
+			c.Run(t, do("SET @a = 1"), pt.Send(protocol.ComInitDB, "d"), pt.ExpectOK())
+			k.db2.expect()
+		})
+	}
+}
