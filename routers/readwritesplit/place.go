@@ -29,14 +29,13 @@ func (x *session) place(j *job) (*member, error) {
 	if m == x.trx || m == j.only || x.needs(m) != "" {
 		return nil, x.lostAt(m, j, &pipeline.LostError{Server: m.server(), Err: errors.New("the connection is closed"), Unsent: true})
 	}
-	err = m.connect()
+	if err = m.connect(); err == nil && j.leaves != nil {
+		j.leaves.link.Close()
+	}
 	switch {
 	case x.s.Killed():
 		return nil, errKilled
 	case err == nil:
-		if j.leaves != nil {
-			j.leaves.link.Close()
-		}
 		return m, nil
 	}
 	if context.Cause(x.ctx) != nil {
