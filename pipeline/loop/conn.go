@@ -32,6 +32,9 @@ type Conn struct {
 	kept   kept   // what WriteSoon has kept
 	late   []byte // what was kept, and the socket did not take at once
 	failed error  // of sending what was kept
+
+	patience   time.Duration // for the peer to take anything of what is late; 0: any
+	impatience *Timer        // for which it has taken nothing, see watchLate
 }
 
 // ErrTimeout is what a wait returns that lasted longer than it was allowed to.
@@ -78,6 +81,8 @@ func (c *Conn) Close() {
 		return
 	}
 	c.sendKept()
+	c.late = nil
+	c.watchLate()
 	c.open = false
 	c.w.slots[c.fd] = slot{}
 	_ = syscall.Close(int(c.fd))
@@ -220,6 +225,7 @@ func (c *Conn) Write(b []byte, timeout time.Duration) error {
 	}
 	if late := c.late; len(late) > 0 {
 		c.late = nil
+		c.watchLate()
 		if err := c.write(late, timeout); err != nil {
 			return err
 		}

@@ -29,7 +29,8 @@ type soon struct {
 type kept struct{ from, to, at int }
 
 // WriteSoon is Write, but that a copy of what is small may be kept, to be sent with what else the worker's round has to
-// send. An error of that shows at the next call of a method that reads or writes.
+// send. An error of that, as where the peer takes nothing of it for timeout, shows at the next call of a method that reads
+// or writes.
 func (c *Conn) WriteSoon(b []byte, timeout time.Duration) error {
 	w := c.w
 	if len(b) > soonSize || len(c.late) > 0 {
@@ -39,7 +40,7 @@ func (c *Conn) WriteSoon(b []byte, timeout time.Duration) error {
 	if !c.open {
 		return ErrClosed
 	}
-	if c.failed != nil {
+	if c.failed != nil || len(b) == 0 {
 		return c.failed
 	}
 	at := len(w.soon.buf)
@@ -53,7 +54,7 @@ func (c *Conn) WriteSoon(b []byte, timeout time.Duration) error {
 		w.soon.conns = append(w.soon.conns, c)
 	}
 	w.soon.buf = append(w.soon.buf, b...)
-	c.kept.to = len(w.soon.buf)
+	c.kept.to, c.patience = len(w.soon.buf), timeout
 	return nil
 }
 
@@ -85,11 +86,31 @@ func (c *Conn) sendKept() {
 	}
 	if rest := c.sendNow(b); len(rest) > 0 {
 		c.late = append(c.late, rest...)
+		c.watchLate()
 	}
 }
 
 // sendLate sends what the socket did not take before.
-func (c *Conn) sendLate() { c.late = c.sendNow(c.late) }
+func (c *Conn) sendLate() {
+	before := len(c.late)
+	if c.late = c.sendNow(c.late); len(c.late) < before {
+		c.watchLate()
+	}
+}
+
+// watchLate has the connection fail where the socket takes nothing of what is late, from now on, for as long as it may.
+func (c *Conn) watchLate() {
+	if c.impatience != nil {
+		c.impatience.Stop()
+		c.impatience = nil
+	}
+	if len(c.late) > 0 && c.patience > 0 {
+		c.impatience = c.w.After(c.patience, func() {
+			c.impatience, c.late = nil, nil
+			c.fail(ErrTimeout)
+		})
+	}
+}
 
 // sendNow sends what the socket takes of b and returns the rest, for which the worker will hear when it takes more.
 func (c *Conn) sendNow(b []byte) (rest []byte) {

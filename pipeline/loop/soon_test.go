@@ -236,3 +236,40 @@ func TestWriteSoonFailsAndMoves(t *testing.T) {
 		}
 	})
 }
+
+// TestWriteSoonTimesOut has the peer take nothing: the owner hears of it once that has lasted, and reading tells why.
+func TestWriteSoonTimesOut(t *testing.T) {
+	w := start(t, io.Discard)
+	_, fd := pair(t, "tcp")
+	heard := make(chan bool, 9)
+	var c loop.Conn
+	run(t, w, func() {
+		if err := c.Open(w, fd, owner(func(hangup bool) { heard <- hangup })); err != nil {
+			t.Error(err)
+			return
+		}
+		for piece := bytes.Repeat([]byte("y"), 1000); !c.Waiting(); {
+			if err := c.WriteSoon(piece, 50*time.Millisecond); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	select {
+	case hangup := <-heard:
+		if !hangup {
+			t.Error("the owner hears of something to read")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the owner hears nothing")
+	}
+	run(t, w, func() {
+		if _, err := c.ReadNow(make([]byte, 9)); !errors.Is(err, loop.ErrTimeout) {
+			t.Errorf("reading fails with %v", err)
+		}
+		if err := c.WriteSoon([]byte("a"), 0); !errors.Is(err, loop.ErrTimeout) {
+			t.Errorf("writing fails with %v", err)
+		}
+		c.Close()
+	})
+}

@@ -54,6 +54,11 @@ func clusterOf(t *testing.T, greeting func() protocol.Greeting, change func(c *r
 			return router(t, servers, change, k.metrics)
 		},
 	})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("Weir's log:\n%s", k.Log.String())
+		}
+	})
 	return k
 }
 

@@ -55,8 +55,8 @@ func (k *cluster) takeOut(t *testing.T) {
 func (k *cluster) fail(t *testing.T) {
 	t.Helper()
 	k.db1.die()
-	k.in(down, replica, replica)
 	pipelinetest.Eventually(t, func() bool { return k.Servers[0].Links() == 0 }, k.Log.String)
+	k.in(down, replica, replica)
 }
 
 // switchOver has db2 be the primary, while all connections stay.
