@@ -3,6 +3,7 @@ package readwritesplit_test
 import (
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type cluster struct {
 	fakes         []*fake
 	db1, db2, db3 *fake
 	metrics       map[string]pipeline.Metric
+	states        sync.Mutex // of the servers, of which fakes may change those of all at the same time
 }
 
 // newCluster starts one of MariaDB servers, with settings that change makes.
@@ -92,6 +94,8 @@ func router(t *testing.T, servers []*pipeline.Server, change func(c *readwritesp
 
 // in has the servers be in these states.
 func (k *cluster) in(states ...pipeline.ServerState) {
+	k.states.Lock()
+	defer k.states.Unlock()
 	for i, st := range states {
 		k.Servers[i].SetState(st)
 	}
