@@ -49,7 +49,6 @@ type Worker struct {
 	// Tasks to be resumed by the loop: interrupted by another one, or having yielded.
 	ready, readySpare []*Task
 	stop              bool
-	soon              soon
 
 	small, large freeList
 
@@ -91,7 +90,6 @@ func Start(log *slog.Logger) (*Worker, error) {
 	}
 	w := &Worker{
 		log: log, epfd: epfd, wakefd: wakefd, done: make(chan struct{}),
-		soon:  soon{buf: make([]byte, 0, soonRoom), conns: make([]*Conn, 0, soonConns)},
 		small: freeList{size: SmallBuffer, keep: 256}, large: freeList{size: LargeBuffer, keep: 32},
 	}
 	w.file = os.NewFile(uintptr(epfd), "epoll") // owns epfd from here on
@@ -137,11 +135,9 @@ func (w *Worker) run() {
 		for i := range w.n {
 			w.dispatch(&w.events[i])
 		}
-		w.sendSoon()
 		w.runInbox()
 		w.runTimers()
 		w.runReady()
-		w.sendSoon()
 		w.meter.rest()
 	}
 	w.shutdown()
