@@ -101,6 +101,9 @@ func (c *Command) WithText(text []byte) *Command {
 // ExpectsReply reports whether the command is to be answered.
 func (c *Command) ExpectsReply() bool { return protocol.ExpectsReply(c.Com()) }
 
+// Executes reports whether the command runs statements.
+func (c *Command) Executes() bool { return protocol.Executes(c.Com()) }
+
 // Clone returns a copy that may be kept, without the Body.
 func (c *Command) Clone() *Command {
 	return &Command{Data: append([]byte(nil), c.Data...), Part: c.Part, caps: c.caps, trace: c.trace}

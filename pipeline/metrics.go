@@ -107,7 +107,7 @@ func (s *Session) countReply(c *Command, statement *Statement, err error) {
 	t, h := s.tally, &s.watch
 	t.rows += h.Rows
 	s.countTransaction(c, statement)
-	if !runsStatement(c) {
+	if !c.Executes() {
 		return
 	}
 	class := sqlscan.Unknown

@@ -51,19 +51,10 @@ func (s *Session) countEnded() {
 	s.trx = openTransaction{}
 }
 
-// runsStatement reports whether a command carries out a statement.
-func runsStatement(c *Command) bool {
-	switch c.Com() {
-	case protocol.ComQuery, protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
-		return true
-	}
-	return false
-}
-
 // endsTransaction reports whether a command that has succeeded has ended the transaction before it, though one is open
 // behind it: AND CHAIN, or a BEGIN.
 func endsTransaction(c *Command, statement *Statement) bool {
-	if statement == nil || !runsStatement(c) {
+	if statement == nil || !c.Executes() {
 		return false
 	}
 	return statement.Class == sqlscan.Begin || statement.Class == sqlscan.Commit || statement.Class == sqlscan.Rollback
@@ -77,7 +68,7 @@ const reading = sqlscan.IntoVariable | sqlscan.UserVariable | sqlscan.SetsVariab
 
 // doesMore reports whether a command may do more than read, in a transaction.
 func doesMore(c *Command, statement *Statement) bool {
-	if !runsStatement(c) {
+	if !c.Executes() {
 		return false
 	}
 	if statement == nil {

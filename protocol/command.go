@@ -68,3 +68,8 @@ func CommandName(com byte) string {
 func ExpectsReply(com byte) bool {
 	return com != ComQuit && com != ComStmtClose && com != ComStmtSendLongData
 }
+
+// Executes reports whether the command runs statements.
+func Executes(com byte) bool {
+	return com == ComQuery || com == ComStmtExecute || com == ComStmtBulkExecute
+}

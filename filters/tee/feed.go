@@ -94,7 +94,7 @@ func (d *feed) translate(it *item) (data []byte, ok bool) {
 		if sl.state != slotReady || len(it.data) < protocol.HeaderSize+5 {
 			return nil, false
 		}
-		if executes(it.com) && !d.binds(it) {
+		if protocol.Executes(it.com) && !d.binds(it) {
 			return nil, false
 		}
 		binary.LittleEndian.PutUint32(it.data[protocol.HeaderSize+1:], sl.id)

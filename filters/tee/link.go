@@ -88,7 +88,7 @@ func (l *link) copy(c *pipeline.Command, err error) {
 		l.drop("the session ended in the middle of a statement")
 	case l.over:
 		l.drop("")
-	case momentary(l.watch.code) && executes(c.Com()):
+	case momentary(l.watch.code) && c.Executes():
 		l.leaveOut(c, sl)
 	default:
 		l.take(c, sl)
@@ -201,11 +201,6 @@ func (l *link) leaveOut(c *pipeline.Command, sl *slot) {
 	it.com, it.own = protocol.ComQuery, true
 	it.data = protocol.AppendPacket(it.data, 0, append([]byte{protocol.ComQuery}, text...))
 	l.push(it)
-}
-
-// executes reports whether a command runs statements.
-func executes(com byte) bool {
-	return com == protocol.ComQuery || com == protocol.ComStmtExecute || com == protocol.ComStmtBulkExecute
 }
 
 // statementID returns the id in a command that names a prepared statement.

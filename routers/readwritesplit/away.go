@@ -110,7 +110,7 @@ func (x *session) noteVariables(m *member, j *job) {
 	if j.d.marks&marksVariablesLast != 0 && (x.sit.variables == variablesLast || m != x.primary) {
 		a.sets(m, x.variableNames(j))
 	}
-	if len(a.lost) > 0 && executes(j.c) && !x.passage.failed {
+	if len(a.lost) > 0 && j.c.Executes() && !x.passage.failed {
 		a.known(x.variableNames(j).sets)
 	}
 }
@@ -124,7 +124,7 @@ func (x *session) fetchVariables(m *member, j *job) error {
 			return err
 		}
 	}
-	if len(a.lost) == 0 && !a.all || j.st == nil || !executes(j.c) {
+	if len(a.lost) == 0 && !a.all || j.st == nil || !j.c.Executes() {
 		return nil
 	}
 	if name := x.lostName(j); name != "" {
@@ -140,7 +140,7 @@ func (x *session) fetchVariables(m *member, j *job) error {
 // any, so that it can be run again elsewhere.
 func (x *session) mustFetch(m *member, j *job) bool {
 	a := &x.away
-	if !executes(j.c) && !kept(j.c, j.st) || j.d.beside && j.st.Effects&sqlscan.UserVariable == 0 {
+	if !j.c.Executes() && !kept(j.c, j.st) || j.d.beside && j.st.Effects&sqlscan.UserVariable == 0 {
 		return false
 	}
 	return m != a.at || m.link != a.link || x.replay.on && x.trx == nil && j.st != nil && (j.st.Class == sqlscan.Begin || x.sit.manual)

@@ -28,7 +28,7 @@ func (x *session) wroteUntold(m *member, j *job) bool {
 		return false
 	}
 	reads := j.st != nil && (j.st.Class == sqlscan.Read || j.st.Class == sqlscan.Show) && j.st.Effects&^harmless == 0
-	return !reads && executes(j.c) && m.server().State().Role == pipeline.Primary
+	return !reads && j.c.Executes() && m.server().State().Role == pipeline.Primary
 }
 
 // askWritten asks the primary for what the session has written there.

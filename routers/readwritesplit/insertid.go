@@ -33,7 +33,7 @@ const insertIDSetText = "SET sql_mode = IF(LAST_INSERT_ID() = 0, 'x', @@sql_mode
 
 // noteInsertID keeps up with what a statement that m has served makes of LAST_INSERT_ID().
 func (x *session) noteInsertID(m *member, j *job) {
-	if !executes(j.c) || j.st != nil && j.st.Class == sqlscan.Read && j.st.Effects == 0 {
+	if !j.c.Executes() || j.st != nil && j.st.Class == sqlscan.Read && j.st.Effects == 0 {
 		return
 	}
 	n := &x.insert
@@ -130,7 +130,7 @@ type asks struct{ insertID, before bool }
 
 // asksFor returns what a command asks for.
 func (x *session) asksFor(j *job) (a asks) {
-	if j.st == nil || !executes(j.c) {
+	if j.st == nil || !j.c.Executes() {
 		return a
 	}
 	st, effects, _ := x.sit.executed(j.st)

@@ -73,7 +73,7 @@ func (x *session) ready(m *member, j *job) (c *pipeline.Command, id uint32, err 
 // were sent ahead, and binds types.
 func (x *session) unexecuted(j *job) error {
 	st := j.stmt
-	if st == nil || !executes(j.c) {
+	if st == nil || !j.c.Executes() {
 		return errAnswered
 	}
 	if m := x.long[st.ID]; m != nil {

@@ -99,7 +99,7 @@ func (m *member) use(schema string) *pipeline.Command {
 
 // keepSettings has statements remember by which settings they were prepared, before m runs a command that may change these.
 func (x *session) keepSettings(m *member, j *job) error {
-	if len(x.made) == 0 || !executes(j.c) || !x.changesSettings(j) {
+	if len(x.made) == 0 || !j.c.Executes() || !x.changesSettings(j) {
 		return nil
 	}
 	settings, asked := "", false

@@ -110,9 +110,7 @@ func (x *session) ends(j *job) bool {
 
 // mayEnd reports whether a command, after which a transaction is open, may have ended another one.
 func (x *session) mayEnd(j *job) bool {
-	switch j.c.Com() {
-	case protocol.ComQuery, protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
-	default:
+	if !j.c.Executes() {
 		return false
 	}
 	if st, effects := x.inner(j); st != nil && st.Class == sqlscan.Set { // SET autocommit may, and opens none

@@ -39,7 +39,7 @@ func (x *session) rolledBack(j *job, why string, cause error) error {
 // plainRollback reports whether a command does no more than to roll back the open transaction.
 func (x *session) plainRollback(j *job) bool {
 	st, _ := x.inner(j)
-	if st == nil || st.Class != sqlscan.Rollback || !executes(j.c) || st.Canonical != "ROLLBACK" && st.Canonical != "ROLLBACK WORK" {
+	if st == nil || st.Class != sqlscan.Rollback || !j.c.Executes() || st.Canonical != "ROLLBACK" && st.Canonical != "ROLLBACK WORK" {
 		return false
 	}
 	begins := func(e entry) bool { return containsFold(string(e.command.Data), "completion_type") } // it begins another one

@@ -107,15 +107,6 @@ func (p *policy) decide(c *pipeline.Command, st *pipeline.Statement, flags sqlsc
 	}
 }
 
-// executes reports whether c runs a statement.
-func executes(c *pipeline.Command) bool {
-	switch c.Com() {
-	case protocol.ComQuery, protocol.ComStmtExecute, protocol.ComStmtBulkExecute:
-		return true
-	}
-	return false
-}
-
 // prepareFirst is where a statement is prepared first that, executed, would be decided so.
 func prepareFirst(d decision, sit *situation) decision {
 	d.marks, d.commit, d.move, d.beside = 0, false, false, false

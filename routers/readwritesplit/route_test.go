@@ -148,7 +148,7 @@ func (r *routed) run(c *pipeline.Command, st *pipeline.Statement, d decision, fa
 		r.sit.after(c, st, d, 0, true)
 		return
 	}
-	if st != nil && executes(c) {
+	if st != nil && c.Executes() {
 		r.change(st)
 	}
 	r.sit.granted = st != nil && st.Operation == "SELECT" // what releases a lock says so

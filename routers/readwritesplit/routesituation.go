@@ -217,7 +217,7 @@ func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decis
 		sit.temporary.forgetNames()
 		return
 	}
-	if !executes(c) {
+	if !c.Executes() {
 		st = nil
 	}
 	if d.beside { // its server has no part in the transaction
@@ -236,7 +236,7 @@ func (sit *situation) after(c *pipeline.Command, st *pipeline.Statement, d decis
 	case st != nil && st.Class == sqlscan.Prepare: // there is none by that name any more
 		sit.texts.deallocate(preparedName(st.Canonical))
 	}
-	if failed && d.target == toPrimary && executes(c) && mayBegin(st) {
+	if failed && d.target == toPrimary && c.Executes() && mayBegin(st) {
 		sit.open, sit.elsewhere = true, false // it may be: the next reply tells
 	}
 	if st == nil || failed || st.Effects == 0 && (st.Class == sqlscan.Read || st.Class == sqlscan.Write) {

@@ -303,7 +303,7 @@ func (x *session) served(m *member, j *job) error {
 	if !r.aside {
 		x.sit.after(c, j.st, j.d, m.link.Status(), r.failed)
 	}
-	if r.failed && (r.mayEnd && x.trx != nil || (j.d.target == toPrimary || x.sit.apart()) && executes(c) && mayBegin(j.st)) {
+	if r.failed && (r.mayEnd && x.trx != nil || (j.d.target == toPrimary || x.sit.apart()) && c.Executes() && mayBegin(j.st)) {
 		if err := x.askStatus(m); err != nil {
 			return err
 		}
