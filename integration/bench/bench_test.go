@@ -45,7 +45,7 @@ func TestParseReport(t *testing.T) {
 func TestSummarize(t *testing.T) {
 	runs := func(cpu ...float64) (runs []run) {
 		for _, us := range cpu {
-			runs = append(runs, run{PerSecond: 100, User: us / 4, System: us - us/4})
+			runs = append(runs, run{counts: counts{P99: us / 10}, PerSecond: 100, User: us / 4, System: us - us/4})
 		}
 		return runs
 	}
@@ -54,8 +54,9 @@ func TestSummarize(t *testing.T) {
 	other := &series{Peer: weir, Runs: runs(9, 10, 36)}
 	failed := &series{Peer: "weir-querylog", Error: "failed"}
 	new(report).summarize([]*series{other, base, failed})
-	if other.CPURatio != 0.9 || base.CPURatio != 1 || other.cpu() != 10 || failed.CPURatio != 0 {
-		t.Errorf("ratios %v %v, median %v, of a failed one %v", other.CPURatio, base.CPURatio, other.cpu(), failed.CPURatio)
+	if other.CPURatio != 0.9 || other.P99Ratio != 0.9 || base.CPURatio != 1 || other.cpu() != 10 || failed.CPURatio != 0 {
+		t.Errorf("ratios %v %v %v, median %v, of a failed one %v", other.CPURatio, other.P99Ratio, base.CPURatio,
+			other.cpu(), failed.CPURatio)
 	}
 }
 

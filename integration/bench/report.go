@@ -27,9 +27,10 @@ type series struct {
 	Clients  int    `json:"clients"`
 	Peer     string `json:"peer"`
 	run             // medians
-	// CPURatio and SpeedRatio compare with HAProxy in the same round: medians of the rounds' ratios.
+	// CPURatio, SpeedRatio and P99Ratio compare with HAProxy in the same round: medians of the rounds' ratios.
 	CPURatio   float64 `json:"cpu_ratio,omitempty"`
 	SpeedRatio float64 `json:"speed_ratio,omitempty"`
+	P99Ratio   float64 `json:"p99_ratio,omitempty"`
 	// MoreCPU is how much more processor time than plain Weir's a statement took in the same round: the median, in
 	// microseconds.
 	MoreCPU  float64 `json:"more_cpu_us,omitempty"`
@@ -77,17 +78,18 @@ func (r *report) summarize(all []*series) {
 		s.P99 = median(s.Runs, func(r run) float64 { return r.P99 })
 		s.User = median(s.Runs, func(r run) float64 { return r.User })
 		s.System = median(s.Runs, func(r run) float64 { return r.System })
-		var cpu, speed, more []float64
+		var cpu, speed, p99, more []float64
 		// A peer that failed has no more runs after it, so the n-th run is always the n-th round's.
 		for i := range min(len(base), len(s.Runs)) {
 			cpu = append(cpu, s.Runs[i].cpu()/base[i].cpu())
 			speed = append(speed, s.Runs[i].PerSecond/base[i].PerSecond)
+			p99 = append(p99, s.Runs[i].P99/base[i].P99)
 		}
 		for i := range min(len(plain), len(s.Runs)) {
 			more = append(more, s.Runs[i].cpu()-plain[i].cpu())
 		}
 		same := func(f float64) float64 { return f }
-		s.CPURatio, s.SpeedRatio = median(cpu, same), median(speed, same)
+		s.CPURatio, s.SpeedRatio, s.P99Ratio = median(cpu, same), median(speed, same), median(p99, same)
 		if _, isVariant := variants[s.Peer]; isVariant && s.Peer != weir {
 			s.MoreCPU = median(more, same)
 		}
@@ -127,7 +129,7 @@ func (r *report) write(path string) error {
 func (r *report) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if len(r.Series) > 0 {
-		fmt.Fprintln(t, "workload\tclients\tpeer\tper second\tp99 ms\tuser µs\tsystem µs\tCPU µs\tCPU/HAProxy\tspeed/HAProxy\tover weir µs\tsystem calls\t")
+		fmt.Fprintln(t, "workload\tclients\tpeer\tper second\tp99 ms\tuser µs\tsystem µs\tCPU µs\tCPU/HAProxy\tspeed/HAProxy\tp99/HAProxy\tover weir µs\tsystem calls\t")
 	}
 	for _, s := range r.Series {
 		fmt.Fprintf(t, "%s\t%d\t%s\t", s.Workload, s.Clients, s.Peer)
@@ -136,12 +138,12 @@ func (r *report) print(w io.Writer) error {
 			if s.Error != "" {
 				why = "failed"
 			}
-			fmt.Fprintln(t, why+strings.Repeat("\t", 9))
+			fmt.Fprintln(t, why+strings.Repeat("\t", 10))
 			continue
 		}
-		fmt.Fprintf(t, "%.0f\t%.2f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.PerSecond, s.P99, figure(s.User), figure(s.System),
-			figure(s.cpu()), figure(s.CPURatio), figure(s.SpeedRatio), figure(s.MoreCPU),
-			figure(s.Syscalls))
+		fmt.Fprintf(t, "%.0f\t%.2f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.PerSecond, s.P99, figure(s.User), figure(s.System),
+			figure(s.cpu()), figure(s.CPURatio), figure(s.SpeedRatio), figure(s.P99Ratio),
+			figure(s.MoreCPU), figure(s.Syscalls))
 	}
 	if err := t.Flush(); err != nil || len(r.Idle) == 0 {
 		return err
