@@ -9,7 +9,8 @@ import (
 
 // Sessions are kept on as few workers as can serve them, since a worker that finds several sockets ready at once serves
 // each at less cost than one that is woken for each. When the workers in use get busy another one joins, and when they
-// have little to do the last one is left. Sessions move while they are idle: from one statement to the next.
+// have little to do the last one is left. Busy workers share those sessions evenly that are in use, so that none waits
+// longer for its turn than another. Sessions move while they are idle: from one statement to the next.
 
 const (
 	// balanceEvery is how often the load is looked at.
@@ -23,9 +24,22 @@ const (
 	fullShare = 0.85
 	// joinAfter is how many looks in a row must find that one worker more is needed.
 	joinAfter = 2
-	// uneven is the difference between the shares of time that two workers are busy that makes sessions move.
-	uneven = 0.25
+	// unevenShares is the difference between the shares of time that two workers are busy that makes sessions move, and
+	// unevenAfter how many looks in a row must find it: on a machine that is short of processor time, one look tells more of
+	// who got some than of who had work.
+	unevenShares = 0.25
+	unevenAfter  = 3
+	// unevenSessions is the difference between the sessions in use of two workers that makes some move, as a part of the more.
+	unevenSessions = 0.2
+	// calmShare is the share of time up to which a worker is busy without its sessions' waiting for each other.
+	calmShare = 0.5
 )
+
+// A sight is what a look finds of a worker.
+type sight struct {
+	share  float64 // of time that it was busy
+	active int     // sessions that were served something
+}
 
 // A balancer decides how many workers are in use and which sessions move.
 type balancer struct {
@@ -34,28 +48,34 @@ type balancer struct {
 	used    int     // workers in use: the first ones
 	short   int     // looks in a row that found one worker too few
 	spare   int     // and one too many
+	tilted  int     // and the shares of these two workers uneven
+	tilt    [2]int
+	looks   uint32
 
 	at   time.Time
 	cpu  time.Duration
 	busy []time.Duration
 	idle []time.Duration
 
-	// move has sessions of one worker move to another: the given share of those that were served something since the
-	// last look, or all, where that is 1.
-	move func(from, to int, share float64)
+	// move has sessions of one worker move to another: n of those that are in use, or all of its sessions where n is
+	// everySession.
+	move func(from, to, n int)
 }
+
+const everySession = -1
 
 func newBalancer(workers []*worker, load int) *balancer {
 	b := &balancer{
 		workers: workers, limit: float64(load) / 100, used: 1,
 		at: time.Now(), cpu: loop.ProcessorTime(),
 		busy: make([]time.Duration, len(workers)), idle: make([]time.Duration, len(workers)),
+		looks: 1,
 	}
 	if load == 0 {
 		b.used = len(workers)
 	}
-	b.move = func(from, to int, share float64) {
-		b.workers[from].Post(func() { b.workers[from].shed(b.workers[to], share) })
+	b.move = func(from, to, n int) {
+		b.workers[from].Post(func() { b.workers[from].shed(b.workers[to], n) })
 	}
 	return b
 }
@@ -72,30 +92,33 @@ func (b *balancer) run(p *Process, stop <-chan struct{}) {
 			cpu := loop.ProcessorTime()
 			load := float64(cpu-b.cpu) / float64(max(now.Sub(b.at), 1))
 			b.at, b.cpu = now, cpu
-			b.look(load, b.shares())
+			b.look(load, b.sights())
 			p.use(b.used)
 		}
 	}
 }
 
-// shares returns the share of time that each worker has been busy since the last call.
-func (b *balancer) shares() []float64 {
-	shares := make([]float64, len(b.workers))
+// sights returns what the workers have done since the last call.
+func (b *balancer) sights() []sight {
+	seen := make([]sight, len(b.workers))
+	b.looks++
 	for i, w := range b.workers {
 		busy, idle := w.Measured()
 		if d := busy - b.busy[i] + idle - b.idle[i]; d > 0 {
-			shares[i] = float64(busy-b.busy[i]) / float64(d)
+			seen[i].share = float64(busy-b.busy[i]) / float64(d)
 		}
 		b.busy[i], b.idle[i] = busy, idle
+		w.looks.Store(b.looks)
+		seen[i].active = int(w.active.Swap(0))
 	}
-	return shares
+	return seen
 }
 
-// look decides by the load, the processor time the process uses per second, and by the workers' shares.
-func (b *balancer) look(load float64, shares []float64) {
+// look decides by the load, the processor time the process uses per second, and by what the workers have done.
+func (b *balancer) look(load float64, seen []sight) {
 	busy := 0.0
-	for _, share := range shares[:b.used] {
-		busy += share
+	for _, one := range seen[:b.used] {
+		busy += one.share
 	}
 	b.short, b.spare = b.short+1, b.spare+1
 	used, fewer := float64(b.used), float64(b.used-1)
@@ -114,56 +137,95 @@ func (b *balancer) look(load float64, shares []float64) {
 		b.spare = 0
 		// Sessions that are not idle now are moved at the next looks.
 	}
+	_, least := extremes(seen[:b.used], func(one sight) float64 { return one.share })
 	for i := b.used; i < len(b.workers); i++ {
 		if b.workers[i].load.Load() > 0 {
-			b.move(i, b.least(shares), 1)
+			b.move(i, least, everySession)
 		}
 	}
-	most, least := 0, b.least(shares)
-	for i := range shares[:b.used] {
-		if shares[i] > shares[most] {
-			most = i
-		}
+	b.level(seen[:b.used])
+}
+
+// level has sessions move between two of the workers in use that are uneven.
+func (b *balancer) level(seen []sight) {
+	most, least := extremes(seen, func(one sight) float64 { return one.share })
+	if pair := [2]int{most, least}; seen[most].share-seen[least].share <= unevenShares {
+		b.tilted = 0
+	} else if b.tilted++; pair != b.tilt {
+		b.tilt, b.tilted = pair, 1
 	}
-	if d := shares[most] - shares[least]; d > uneven {
-		b.move(most, least, d/2/shares[most])
+	if b.tilted >= unevenAfter {
+		b.tilted = 0
+		from, to := seen[most], seen[least]
+		if n := int(float64(from.active) * (from.share - to.share) / 2 / from.share); n > 0 {
+			b.move(most, least, n)
+		}
+		return
+	}
+	most, least = extremes(seen, func(one sight) float64 { return float64(one.active) })
+	from, to := seen[most], seen[least]
+	// Where the worker with less sessions has more to do, theirs are others.
+	more := from.active - to.active
+	if more > 1 && float64(more) >= unevenSessions*float64(from.active) && from.share > calmShare && from.share >= to.share {
+		b.move(most, least, more/2)
 	}
 }
 
-func (b *balancer) least(shares []float64) int {
-	least := 0
-	for i := range shares[:b.used] {
-		if shares[i] < shares[least] {
+// extremes returns the indices of what has the most and the least of a figure.
+func extremes(seen []sight, figure func(sight) float64) (most, least int) {
+	for i, one := range seen {
+		if figure(one) > figure(seen[most]) {
+			most = i
+		}
+		if figure(one) < figure(seen[least]) {
 			least = i
 		}
 	}
-	return least
+	return most, least
 }
 
-// shed moves sessions to another worker: the share of those served lately, or all where it is 1. It runs on w.
-func (w *worker) shed(to *worker, share float64) {
+// note counts a session that is served something among those in use.
+func (w *worker) note(s *Session) {
+	if now := w.looks.Load(); s.look != now {
+		s.look = now
+		w.active.Add(1)
+	}
+}
+
+// inUse reports whether the session was served something since the last look but one.
+func (w *worker) inUse(s *Session) bool { return w.looks.Load()-s.look <= 1 }
+
+// shed moves sessions to another worker: n of those in use, or all where n is everySession. Those that are not idle move
+// when what is under way is done, however long that takes. It runs on w.
+func (w *worker) shed(to *worker, n int) {
 	if w.draining {
 		return
 	}
-	due := 0.0
 	for _, s := range slices.Backward(w.sessions) { // a session that leaves is replaced by the last
-		active := s.served
-		s.served = false
-		if share < 1 {
-			if !active {
+		if n != everySession {
+			if n == 0 {
+				return
+			}
+			if !w.inUse(s) || s.awaited != nil {
 				continue
 			}
-			if due += share; due < 1 {
-				continue
-			}
-			due--
+			n--
 		}
 		if s.movable() {
 			s.moveTo(to)
-		} else if s.still() {
-			s.awaited = to // when its branches are between two commands
+		} else {
+			s.awaited = to
 		}
 	}
+}
+
+// goOn has a session move that has been waited for, as soon as nothing of the worker's is in the middle of something with it.
+func (s *Session) goOn() {
+	s.onWorker(func() {
+		if s.awaited != nil && s.movable() {
+			s.moveTo(s.awaited)
+		}
+	})
 }
 
 // movable reports whether nothing of the session is under way on its worker.

@@ -18,28 +18,22 @@ func TestBalance(t *testing.T) {
 	b := pipeline.NewBalancer(3, 70)
 	step := func(want int, load float64, shares ...float64) {
 		t.Helper()
-		if got := b.Look(load, shares...); got != want {
+		var seen []pipeline.Sight
+		for _, share := range shares {
+			seen = append(seen, pipeline.Sight{Share: share})
+		}
+		if got := b.Look(load, seen...); got != want {
 			t.Fatalf("load %v: %d workers in use, want %d", load, got, want)
 		}
 	}
-	moves := func(want ...[2]int) {
-		t.Helper()
-		if !slices.Equal(b.Moves, want) {
-			t.Fatalf("moves %v, want %v", b.Moves, want)
-		}
-	}
-	step(1, 0.6, 0.8, 0, 0)
-	step(1, 0.75, 0.8, 0, 0) // a short while is not enough
-	step(1, 0.6, 0.8, 0, 0)
-	step(1, 0.75, 0.8, 0, 0)
-	moves()
-	step(2, 0.75, 0.8, 0, 0)
-	moves([2]int{0, 1})
-	step(2, 1.3, 0.7, 0.7, 0)
-	step(2, 1.0, 0.9, 0.9, 0) // busy waiting for a processor
-	moves()
-	step(3, 1.0, 0.9, 0.9, 0)
-	moves([2]int{0, 2})
+	step(1, 0.6, 0.8)
+	step(1, 0.75, 0.8) // a short while is not enough
+	step(1, 0.6, 0.8)
+	step(1, 0.75, 0.8)
+	step(2, 0.75, 0.8)
+	step(2, 1.3, 0.7, 0.7)
+	step(2, 1.0, 0.9, 0.9) // busy waiting for a processor
+	step(3, 1.0, 0.9, 0.9)
 	for range 40 { // two could not do it at ease
 		step(3, 1.0, 0.4, 0.4, 0.4)
 	}
@@ -51,14 +45,44 @@ func TestBalance(t *testing.T) {
 		step(3, 0.5, 0.2, 0.2, 0.2)
 	}
 	b.Fill(2, 5)
-	step(2, 0.5, 0.2, 0.1, 0.2)
-	moves([2]int{2, 1})
-	step(2, 0.5, 0.2, 0.1, 0.2) // those that were not idle before
-	moves([2]int{2, 1})
+	for range 2 { // again those that were not idle before
+		step(2, 0.5, 0.2, 0.1, 0.2)
+		if want := []pipeline.Move{{2, 1, pipeline.EverySession}}; !slices.Equal(b.Moves, want) {
+			t.Fatalf("moves %v, want %v", b.Moves, want)
+		}
+	}
 
 	even := pipeline.NewBalancer(3, 0)
-	if got := even.Look(0, 0, 0, 0); got != 3 {
+	if got := even.Look(0); got != 3 {
 		t.Errorf("%d workers in use, want all", got)
+	}
+}
+
+// TestLevel: busy workers share the sessions in use, and what these have to do.
+func TestLevel(t *testing.T) {
+	type sights = []pipeline.Sight
+	for name, c := range map[string]struct {
+		seen  sights
+		looks int // how many find the same
+		want  []pipeline.Move
+	}{
+		"one has joined":               {sights{{0.9, 16}, {0, 0}}, 1, []pipeline.Move{{0, 1, 8}}},
+		"of three":                     {sights{{0.9, 10}, {0.9, 12}, {0.9, 3}}, 1, []pipeline.Move{{1, 2, 4}}},
+		"as evenly as can be":          {sights{{0.9, 9}, {0.9, 8}}, 9, nil},
+		"almost":                       {sights{{0.9, 100}, {0.9, 85}}, 9, nil},
+		"calm":                         {sights{{0.4, 10}, {0.3, 2}}, 9, nil},
+		"less sessions with more":      {sights{{0.6, 12}, {0.7, 4}}, 9, nil},
+		"uneven by chance":             {sights{{0.6, 8}, {0.9, 8}}, 2, nil},
+		"uneven for a while":           {sights{{0.6, 8}, {0.9, 8}}, 3, []pipeline.Move{{1, 0, 1}}},
+		"one that keeps a worker busy": {sights{{0.1, 1}, {0.9, 1}}, 9, nil},
+	} {
+		b := pipeline.NewBalancer(len(c.seen), 0)
+		for range c.looks {
+			b.Look(1, c.seen...)
+		}
+		if !slices.Equal(b.Moves, c.want) {
+			t.Errorf("%s: moves %v, want %v", name, b.Moves, c.want)
+		}
 	}
 }
 
@@ -91,6 +115,35 @@ func TestSessionsMove(t *testing.T) {
 	if served.Load() != 8*each || moved < 100 {
 		t.Errorf("%d statements were answered, want %d; sessions moved %d times", served.Load(), 8*each, moved)
 	}
+	f.Stop()
+}
+
+// TestBusySessionMoves: one that cannot move at once does so after its statement.
+func TestBusySessionMoves(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	srv := serving(t, pt.Repeat(pt.Answer(func(c *pt.Conn, _ []byte) [][]byte {
+		asked <- struct{}{}
+		<-answer
+		return pt.Rows(c.Caps, []string{"a"}, []string{"b"})
+	})))
+	f := run(t, srv.Addr, pipelinetest.Options{})
+	c := f.Session()
+	before := f.Process.Loads()
+	var client sync.WaitGroup
+	client.Go(func() { c.Run(t, pt.Query("select 1"), pt.ExpectRows([]string{"b"})) })
+	<-asked
+	if f.Process.Shuffle() != 0 || !slices.Equal(f.Process.Loads(), before) {
+		t.Fatal("a session moves with a statement under way")
+	}
+	close(answer)
+	client.Wait()
+	pipelinetest.Eventually(t, func() bool {
+		return !slices.Equal(f.Process.Loads(), before)
+	}, func() string { return "it does not move afterwards" })
+	client.Go(func() { <-asked })
+	c.Run(t, pt.Query("select 1"), pt.ExpectRows([]string{"b"}))
+	client.Wait()
+	_ = c.Close()
 	f.Stop()
 }
 

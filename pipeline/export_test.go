@@ -40,7 +40,7 @@ func (p *Process) Shuffle() (moved int) {
 		posted := w.Post(func() {
 			defer all.Done()
 			before := len(w.sessions)
-			w.shed(p.workers[(i+1)%len(p.workers)], 1)
+			w.shed(p.workers[(i+1)%len(p.workers)], everySession)
 			mu.Lock()
 			defer mu.Unlock()
 			moved += before - len(w.sessions)
@@ -53,11 +53,24 @@ func (p *Process) Shuffle() (moved int) {
 	return moved
 }
 
+// Loads returns how many sessions each worker has.
+func (p *Process) Loads() (loads []int64) {
+	for _, w := range p.workers {
+		loads = append(loads, w.load.Load())
+	}
+	return loads
+}
+
 // A Balancer decides for workers that are not there.
 type Balancer struct {
 	b     *balancer
-	Moves [][2]int
+	Moves []Move
 }
+
+// A Move is of N sessions in use, or of all where N is EverySession.
+type Move struct{ From, To, N int }
+
+const EverySession = everySession
 
 // NewBalancer makes one for n workers.
 func NewBalancer(n, load int) *Balancer {
@@ -67,14 +80,24 @@ func NewBalancer(n, load int) *Balancer {
 		workers[i] = &worker{}
 	}
 	b.b = newBalancer(workers, load)
-	b.b.move = func(from, to int, _ float64) { b.Moves = append(b.Moves, [2]int{from, to}) }
+	b.b.move = func(from, to, n int) { b.Moves = append(b.Moves, Move{from, to, n}) }
 	return b
 }
 
-// Look returns how many workers are in use after a look at the load and the workers' shares.
-func (b *Balancer) Look(load float64, shares ...float64) int {
+// A Sight is what a look finds of a worker.
+type Sight struct {
+	Share  float64
+	Active int
+}
+
+// Look returns how many workers are in use after a look at the load and the workers.
+func (b *Balancer) Look(load float64, seen ...Sight) int {
 	b.Moves = nil
-	b.b.look(load, shares)
+	all := make([]sight, len(b.b.workers))
+	for i, one := range seen {
+		all[i] = sight{one.Share, one.Active}
+	}
+	b.b.look(load, all)
 	return b.b.used
 }
 

@@ -40,7 +40,13 @@ func (b *Branch) root() *Session {
 }
 
 // inTheWay reports whether the session could move if the branch paused.
-func (b *Branch) inTheWay() bool { return !b.closed && b.root().awaited != nil }
+func (b *Branch) inTheWay() bool {
+	if b.closed {
+		return false
+	}
+	s := b.root()
+	return s.awaited != nil && s.still()
+}
 
 // letGo has the session move that the branch has paused for, or goes on. A branch that is always behind would keep its
 // session where it is for ever otherwise. Nothing may be done with the branch afterwards: it may be on another worker.

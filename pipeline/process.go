@@ -98,8 +98,10 @@ func (p *Process) mayReopen(yes bool) {
 // worker is an event loop and the sessions on it.
 type worker struct {
 	*loop.Worker
-	load       atomic.Int64
-	sessions   []*Session // on the worker only, as what follows
+	load       atomic.Int64  // sessions
+	active     atomic.Int32  // sessions in use since the balancer's last look
+	looks      atomic.Uint32 // the balancer's
+	sessions   []*Session    // on the worker only, as what follows
 	branches   map[*Branch]bool
 	statements statements
 	tallies    tallies

@@ -30,6 +30,9 @@ func (s *Session) Run() {
 	}
 	s.client.release()
 	s.task = nil
+	if s.awaited != nil {
+		s.goOn()
+	}
 }
 
 func (s *Session) serveAll() (err error) {
@@ -105,7 +108,8 @@ func (s *Session) idleInput() error {
 
 // serve has one command answered and sees to what the contract promises.
 func (s *Session) serve(c *Command) (err error) {
-	c.caps, s.served, s.results = s.caps, true, 0
+	c.caps, s.results = s.caps, 0
+	s.home.note(s)
 	s.watch.Reset(&s.client)
 	s.countCommand(c)
 	statement := s.statementOf(c)

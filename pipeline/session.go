@@ -27,9 +27,9 @@ type Session struct {
 	draining  bool                // to end before the next command
 	leaving   error               // why it is to end before the next command outside a transaction
 	ended     bool
-	opening   bool // the chain is being closed and opened on another goroutine
-	counted   bool // in listener.clients
-	served    bool // a command, since the balancer last looked
+	opening   bool   // the chain is being closed and opened on another goroutine
+	counted   bool   // in listener.clients
+	look      uint32 // of the balancer, since which a command was served last
 	mode      sqlscan.Mode
 	status    uint16 // server status flags, as a reply has last carried them
 	results   int    // statements of the command being served that are done, but for the last
@@ -73,7 +73,7 @@ type Session struct {
 	home     *worker
 	index    int                    // in home.sessions
 	place    atomic.Pointer[worker] // home, for other goroutines
-	awaited  *worker                // where to move to as soon as branches let it
+	awaited  *worker                // where to move to as soon as nothing is under way
 }
 
 // greeted is what the client was greeted with, for when it changes user.
