@@ -156,11 +156,11 @@ pipeline "app" {
 		block string
 		want  pipeline.ProcessConfig
 	}{
-		"without": {"", pipeline.ProcessConfig{WorkerLoad: 70, ShutdownTimeout: 30 * time.Second, Log: &pipeline.LogConfig{Format: "text", Level: "info"}}},
-		"empty":   {"process {\n}\n", pipeline.ProcessConfig{WorkerLoad: 70, ShutdownTimeout: 30 * time.Second, Log: &pipeline.LogConfig{Format: "text", Level: "info"}}},
+		"without": {"", pipeline.ProcessConfig{WorkerLoad: 70, IOUring: true, ShutdownTimeout: 30 * time.Second, Log: &pipeline.LogConfig{Format: "text", Level: "info"}}},
+		"empty":   {"process {\n}\n", pipeline.ProcessConfig{WorkerLoad: 70, IOUring: true, ShutdownTimeout: 30 * time.Second, Log: &pipeline.LogConfig{Format: "text", Level: "info"}}},
 		"with": {
 			"process {\n workers = 2\n shutdown_timeout = \"1s\"\n log {\n level = \"warn\"\n }\n}\n",
-			pipeline.ProcessConfig{Workers: 2, WorkerLoad: 70, ShutdownTimeout: time.Second, Log: &pipeline.LogConfig{Format: "text", Level: "warn"}},
+			pipeline.ProcessConfig{Workers: 2, WorkerLoad: 70, IOUring: true, ShutdownTimeout: time.Second, Log: &pipeline.LogConfig{Format: "text", Level: "warn"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

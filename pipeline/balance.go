@@ -19,11 +19,13 @@ const (
 	leaveAfter = 20
 	// leaveShare is how much less than WorkerLoad the remaining workers would have to be loaded.
 	leaveShare = 0.6
-	// fullShare is the share of time that workers in use may be busy on average before another one joins, whatever the
-	// processor time: on a machine that is short of it they wait for their turn, and sessions for them.
-	fullShare = 0.85
 	// joinAfter is how many looks in a row must find that one worker more is needed.
-	joinAfter = 2
+	joinAfter = 3
+	// fullShare is the share of time that workers in use may be busy on average before another one joins, whatever the
+	// processor time: on a machine that is short of it they wait for their turn, and sessions for them. fullAfter is how many
+	// looks in a row must find that: clients that all come at once make a machine short of it for a moment.
+	fullShare = 0.85
+	fullAfter = 10
 	// unevenShares is the difference between the shares of time that two workers are busy that makes sessions move, and
 	// unevenAfter how many looks in a row must find it: on a machine that is short of processor time, one look tells more of
 	// who got some than of who had work.
@@ -46,8 +48,9 @@ type balancer struct {
 	workers []*worker
 	limit   float64 // processor time per second and worker above which another one joins
 	used    int     // workers in use: the first ones
-	short   int     // looks in a row that found one worker too few
-	spare   int     // and one too many
+	short   int     // looks in a row that found one worker too few for the load
+	full    int     // and workers busy
+	spare   int     // and one worker too many
 	tilted  int     // and the shares of these two workers uneven
 	tilt    [2]int
 	looks   uint32
@@ -120,18 +123,21 @@ func (b *balancer) look(load float64, seen []sight) {
 	for _, one := range seen[:b.used] {
 		busy += one.share
 	}
-	b.short, b.spare = b.short+1, b.spare+1
+	b.short, b.full, b.spare = b.short+1, b.full+1, b.spare+1
 	used, fewer := float64(b.used), float64(b.used-1)
-	if load <= b.limit*used && busy <= fullShare*used {
+	if load <= b.limit*used {
 		b.short = 0
+	}
+	if busy <= fullShare*used {
+		b.full = 0
 	}
 	if load > leaveShare*b.limit*fewer || busy > leaveShare*fullShare*fewer {
 		b.spare = 0
 	}
 	switch {
-	case b.short >= joinAfter && b.used < len(b.workers):
+	case (b.short >= joinAfter || b.full >= fullAfter) && b.used < len(b.workers):
 		b.used++
-		b.short, b.spare = 0, 0
+		b.short, b.full, b.spare = 0, 0, 0
 	case b.spare >= leaveAfter && b.used > 1:
 		b.used--
 		b.spare = 0

@@ -26,13 +26,16 @@ func TestBalance(t *testing.T) {
 			t.Fatalf("load %v: %d workers in use, want %d", load, got, want)
 		}
 	}
-	step(1, 0.6, 0.8)
+	step(1, 0.75, 0.8)
 	step(1, 0.75, 0.8) // a short while is not enough
 	step(1, 0.6, 0.8)
 	step(1, 0.75, 0.8)
+	step(1, 0.75, 0.8)
 	step(2, 0.75, 0.8)
 	step(2, 1.3, 0.7, 0.7)
-	step(2, 1.0, 0.9, 0.9) // busy waiting for a processor
+	for range 9 {
+		step(2, 1.0, 0.9, 0.9) // busy waiting for a processor
+	}
 	step(3, 1.0, 0.9, 0.9)
 	for range 40 { // two could not do it at ease
 		step(3, 1.0, 0.4, 0.4, 0.4)

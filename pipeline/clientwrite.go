@@ -62,7 +62,8 @@ func (c *client) append(b []byte) error {
 	return nil
 }
 
-// flush sends what is queued. Bytes a reply reader's buffer holds may be overwritten afterwards.
+// flush sends what is queued; what is small goes out before the worker waits. Bytes a reply reader's buffer holds may be
+// overwritten afterwards.
 func (c *client) flush() error {
 	b := c.pend
 	if len(b) == 0 {
@@ -71,7 +72,7 @@ func (c *client) flush() error {
 	if len(b) == 0 {
 		return nil
 	}
-	err := c.conn.Write(b, c.timeout)
+	err := c.conn.WriteSoon(b, c.timeout)
 	c.pend = nil
 	if c.out != nil {
 		c.out = c.out[:0]

@@ -72,6 +72,8 @@ type ProcessConfig struct {
 	// WorkerLoad is the processor time, in percent of one processor, that each event loop in use may take before
 	// another one is put to use. 0: all are used from the start, and sessions are spread evenly.
 	WorkerLoad int `hcl:"worker_load,optional"`
+	// IOUring has what is small be sent to several sockets in one system call, where the kernel lets the process do so.
+	IOUring bool `hcl:"io_uring,optional"`
 	// ShutdownTimeout is how long running statements may take to end after SIGTERM.
 	ShutdownTimeout time.Duration `hcl:"shutdown_timeout,optional"`
 	Log             *LogConfig    `hcl:"log,block"`
@@ -131,6 +133,6 @@ type MetricsConfig struct {
 
 // ProcessDefaults are the settings of a file without a process block, LogDefaults of one without a log block.
 var (
-	ProcessDefaults = ProcessConfig{WorkerLoad: 70, ShutdownTimeout: 30 * time.Second}
+	ProcessDefaults = ProcessConfig{WorkerLoad: 70, IOUring: true, ShutdownTimeout: 30 * time.Second}
 	LogDefaults     = LogConfig{Format: "text", Level: "info"}
 )

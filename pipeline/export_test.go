@@ -20,7 +20,7 @@ func (k *Statements) Scan(text string, mode sqlscan.Mode) *Statement {
 // RunOnNextWorker has a session be on its way to another worker, where nobody has taken it yet, and f be run on that.
 // arrive has it be taken, end stops the worker.
 func RunOnNextWorker(f func()) (arrive, end func(), err error) {
-	lw, err := loop.Start(slog.New(slog.DiscardHandler))
+	lw, err := loop.Start(slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -260,7 +260,7 @@ func (l *Link) sendBytes(b []byte, frames *protocol.Framer) error {
 	if _, err := frames.Feed(b); err != nil {
 		return err
 	}
-	if err := l.conn.Write(b, 0); err != nil {
+	if err := l.conn.WriteSoon(b, 0); err != nil {
 		if cancelled := l.s.cancelled; cancelled != nil {
 			return cancelled
 		}

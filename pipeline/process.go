@@ -199,8 +199,17 @@ func (p *Process) startWorkers() error {
 	for i, srv := range p.Servers {
 		srv.slot = i + 1
 	}
+	rings := p.Config.IOUring
 	for i := range n {
-		w, err := loop.Start(p.Log)
+		var ring *loop.Ring
+		var err error
+		if rings {
+			if ring, err = loop.NewRing(); err != nil {
+				rings = false
+				p.Log.Info("io_uring cannot be used, so statements cost more processor time", "error", err)
+			}
+		}
+		w, err := loop.Start(p.Log, ring)
 		if err != nil {
 			p.stopWorkers()
 			return fmt.Errorf("worker: %w", err)

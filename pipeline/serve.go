@@ -190,11 +190,15 @@ func (s *Session) closeLinks() {
 // tell sends the client an ERR packet about the end of its session, where it can still take one.
 func (s *Session) tell(err error) {
 	c := &s.client
-	if errors.Is(err, errQuit) || errors.Is(err, errClientGone) || !c.conn.IsOpen() {
+	if errors.Is(err, errClientGone) || !c.conn.IsOpen() {
 		return
 	}
 	// What the client still has to send, or to take, it gets time for, but not for ever.
 	defer s.worker.After(c.timeout, c.conn.Close).Stop()
+	if errors.Is(err, errQuit) {
+		_ = c.conn.Flush(c.timeout) // of replies, where it has not waited for them
+		return
+	}
 	if e := clientError(err); e != nil && !c.inside && !(c.answering && c.final) {
 		if !c.answering { // nothing was asked: the client will take it for the answer to its next command
 			c.seq, c.final, c.answering = 1, false, true
@@ -203,7 +207,7 @@ func (s *Session) tell(err error) {
 			return
 		}
 	}
-	if c.flush() == nil && (c.conn.HasInput() || c.body != bodyNone) {
+	if c.flush() == nil && c.conn.Flush(c.timeout) == nil && (c.conn.HasInput() || c.body != bodyNone) {
 		s.linger()
 	}
 }

@@ -28,6 +28,13 @@ type Conn struct {
 	readable bool // there may be bytes to read
 	hangup   bool // the peer has closed its side, or there was an error: a read will tell
 	wantOut  bool // registered for EPOLLOUT
+
+	kept   kept   // what WriteSoon has kept
+	late   []byte // what was kept, and the socket did not take at once
+	failed error  // of sending what was kept
+
+	patience   time.Duration // for the peer to take anything of what is late; 0: any
+	impatience *Timer        // for which it has taken nothing, see watchLate
 }
 
 // ErrTimeout is what a wait returns that lasted longer than it was allowed to.
@@ -73,6 +80,9 @@ func (c *Conn) Close() {
 	if !c.open {
 		return
 	}
+	c.sendKept()
+	c.late = nil
+	c.watchLate()
 	c.open = false
 	c.w.slots[c.fd] = slot{}
 	_ = syscall.Close(int(c.fd))
@@ -86,8 +96,9 @@ func (c *Conn) Close() {
 	}
 }
 
-// Leave takes the socket off its worker and returns its descriptor, which may be given to another Conn. No task may be
-// waiting for it. What has happened on it and has not been read, that Conn's worker hears of again.
+// Leave takes the socket off its worker and returns its descriptor, which may be given to another Conn. Waiting must have
+// said just before that nothing waits for it. What has happened on it and has not been read, that Conn's worker hears of
+// again.
 func (c *Conn) Leave() (fd int) {
 	c.open = false
 	c.w.slots[c.fd] = slot{}
@@ -95,12 +106,16 @@ func (c *Conn) Leave() (fd int) {
 	return int(c.fd)
 }
 
-// Waiting reports whether a task waits for the socket.
-func (c *Conn) Waiting() bool { return c.reader != nil || c.writer != nil }
+// Waiting reports whether a task waits for the socket, or bytes that WriteSoon was given and it does not take yet.
+func (c *Conn) Waiting() bool {
+	c.sendKept()
+	return c.reader != nil || c.writer != nil || len(c.late) > 0
+}
 
 // CloseWrite tells the peer that no more will come. What it sends can still be read.
 func (c *Conn) CloseWrite() {
 	if c.open {
+		c.sendKept()
 		_ = syscall.Shutdown(int(c.fd), syscall.SHUT_WR)
 	}
 }
@@ -136,6 +151,8 @@ func (c *Conn) event(ev uint32) {
 	if t := c.writer; t != nil {
 		c.writer = nil
 		w.resume(t)
+	} else if len(c.late) > 0 {
+		c.sendLate()
 	}
 }
 
@@ -176,6 +193,8 @@ func (c *Conn) ReadNow(b []byte) (int, error) {
 	for c.open && c.readable {
 		n, errno := recv(int(c.fd), b)
 		switch {
+		case errno == syscall.EAGAIN && c.failed != nil:
+			return 0, c.failed
 		case errno == syscall.EAGAIN:
 			c.readable = false
 		case errno == syscall.EINTR:
@@ -200,6 +219,21 @@ func (c *Conn) ReadNow(b []byte) (int, error) {
 // Write writes all of b, waiting while the peer takes nothing. It returns ErrTimeout where the peer took nothing at
 // all for timeout; 0 waits for ever.
 func (c *Conn) Write(b []byte, timeout time.Duration) error {
+	c.sendKept()
+	if c.failed != nil {
+		return c.failed
+	}
+	if late := c.late; len(late) > 0 {
+		c.late = nil
+		c.watchLate()
+		if err := c.write(late, timeout); err != nil {
+			return err
+		}
+	}
+	return c.write(b, timeout)
+}
+
+func (c *Conn) write(b []byte, timeout time.Duration) error {
 	for len(b) > 0 {
 		if !c.open {
 			return ErrClosed
@@ -220,12 +254,18 @@ func (c *Conn) Write(b []byte, timeout time.Duration) error {
 	return nil
 }
 
+// hearWritable has the worker hear when the socket takes bytes again.
+func (c *Conn) hearWritable() error {
+	if c.wantOut {
+		return nil
+	}
+	c.wantOut = true
+	return c.w.registerOut(int(c.fd), c.gen)
+}
+
 func (c *Conn) waitWritable(timeout time.Duration) error {
-	if !c.wantOut {
-		c.wantOut = true
-		if err := c.w.registerOut(int(c.fd), c.gen); err != nil {
-			return err
-		}
+	if err := c.hearWritable(); err != nil {
+		return err
 	}
 	t := c.w.cur
 	expired := false
@@ -250,7 +290,8 @@ func (c *Conn) waitWritable(timeout time.Duration) error {
 
 // WriteNow is Write without the wait: it returns how much of b the socket has taken at once. That it fails, reading tells.
 func (c *Conn) WriteNow(b []byte) (n int) {
-	if c.open {
+	c.sendKept()
+	if c.open && len(c.late) == 0 {
 		n, _ = send(int(c.fd), b)
 	}
 	return max(n, 0)

@@ -6,4 +6,7 @@
 //
 // A worker with nothing to do does not sleep in epoll_wait, which would cost a hand-over of its thread: its epoll
 // descriptor is itself registered with Go's runtime poller, and the goroutine parks there.
+//
+// A round of a worker's loop is one look at its sockets and all that follows from it. Where the kernel can send to several
+// sockets in one call (Ring), what is small is sent at its end (Conn.WriteSoon).
 package loop

@@ -26,9 +26,15 @@ type owner func(hangup bool)
 
 func (o owner) Ready(_ *loop.Conn, hangup bool) { o(hangup) }
 
+// start starts a worker that sends together what it can, as where the kernel lets it.
 func start(t *testing.T, log io.Writer) *loop.Worker {
 	t.Helper()
-	w, err := loop.Start(slog.New(slog.NewTextHandler(log, nil)))
+	return startWith(t, log, ring(t))
+}
+
+func startWith(t *testing.T, log io.Writer, r *loop.Ring) *loop.Worker {
+	t.Helper()
+	w, err := loop.Start(slog.New(slog.NewTextHandler(log, nil)), r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +304,7 @@ func TestPostFromManyGoroutines(t *testing.T) {
 }
 
 func TestStopWakesWhoWaits(t *testing.T) {
-	w, err := loop.Start(slog.New(slog.DiscardHandler))
+	w, err := loop.Start(slog.New(slog.DiscardHandler), ring(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,8 @@ type Worker struct {
 	// Tasks to be resumed by the loop: interrupted by another one, or having yielded.
 	ready, readySpare []*Task
 	stop              bool
+	soon              soon
+	ring              *Ring // nil: each connection sends by itself
 
 	small, large freeList
 
@@ -74,8 +76,9 @@ type inbox struct {
 	closed bool
 }
 
-// Start makes a worker and runs it on a goroutine of its own until Stop. log gets what tasks panic with.
-func Start(log *slog.Logger) (*Worker, error) {
+// Start makes a worker and runs it on a goroutine of its own until Stop. log gets what tasks panic with. The worker sends by
+// ring, which it closes in the end, where that is not nil.
+func Start(log *slog.Logger, ring *Ring) (*Worker, error) {
 	epfd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -90,6 +93,7 @@ func Start(log *slog.Logger) (*Worker, error) {
 	}
 	w := &Worker{
 		log: log, epfd: epfd, wakefd: wakefd, done: make(chan struct{}),
+		soon: newSoon(), ring: ring,
 		small: freeList{size: SmallBuffer, keep: 256}, large: freeList{size: LargeBuffer, keep: 32},
 	}
 	w.file = os.NewFile(uintptr(epfd), "epoll") // owns epfd from here on
@@ -135,9 +139,11 @@ func (w *Worker) run() {
 		for i := range w.n {
 			w.dispatch(&w.events[i])
 		}
+		w.sendSoon()
 		w.runInbox()
 		w.runTimers()
 		w.runReady()
+		w.sendSoon()
 		w.meter.rest()
 	}
 	w.shutdown()
@@ -228,4 +234,7 @@ func (w *Worker) shutdown() {
 	}
 	_ = w.file.Close()
 	_ = syscall.Close(w.wakefd)
+	if w.ring != nil {
+		w.ring.close()
+	}
 }

@@ -1,6 +1,7 @@
 process {
   workers          = 2
   worker_load      = 50
+  io_uring         = false
   shutdown_timeout = "1m30s"
   log {
     format = "json"

@@ -1,0 +1,280 @@
+package loop_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/weirproxy/weir/pipeline/loop"
+)
+
+// open opens a Conn whose owner hears nothing.
+func open(t *testing.T, w *loop.Worker, fd int) *loop.Conn {
+	t.Helper()
+	c := new(loop.Conn)
+	if err := c.Open(w, fd, owner(func(bool) {})); err != nil {
+		t.Error(err)
+	}
+	return c
+}
+
+// TestWriteSoon sends small and large pieces to several peers in one round: each gets its own, whole and in order.
+func TestWriteSoon(t *testing.T) {
+	t.Run("together", func(t *testing.T) { writeSoon(t, startWith(t, io.Discard, needRing(t))) })
+	t.Run("each", func(t *testing.T) { writeSoon(t, startWith(t, io.Discard, nil)) })
+}
+
+func writeSoon(t *testing.T, w *loop.Worker) {
+	t.Helper()
+	const peers = 100
+	var near []*loop.Conn
+	var far []net.Conn
+	var sent [peers][]byte
+	var fds []int
+	for range peers {
+		peer, fd := pair(t, "tcp")
+		far, fds = append(far, peer), append(fds, fd)
+	}
+	run(t, w, func() {
+		for _, fd := range fds {
+			near = append(near, open(t, w, fd))
+		}
+		for piece := range 20 {
+			for i, c := range near {
+				b := bytes.Repeat([]byte{byte('a' + piece)}, 1+(piece*37+i*11)%300)
+				if piece == 7 && i%10 == 0 { // larger than what is kept
+					b = bytes.Repeat(b, 3000/len(b)+1)
+				}
+				sent[i] = append(sent[i], b...)
+				if err := c.WriteSoon(b, time.Second); err != nil {
+					t.Error(err)
+				}
+				clear(b) // it is the caller's again
+				if piece == 11 && i%3 == 0 {
+					sent[i] = append(sent[i], "direct"...)
+					if err := c.Write([]byte("direct"), time.Second); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	})
+	for i, peer := range far {
+		got := make([]byte, len(sent[i]))
+		_ = peer.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if n, err := io.ReadFull(peer, got); err != nil || !bytes.Equal(got, sent[i]) {
+			t.Fatalf("peer %d: %d of %d bytes, %v", i, n, len(got), err)
+		}
+	}
+}
+
+// TestWriteSoonKeeps: nothing is sent within the round, one send has all of it, and what ends a connection comes after.
+func TestWriteSoonKeeps(t *testing.T) {
+	for _, end := range []struct {
+		name string
+		end  func(*loop.Conn)
+	}{
+		{"close", (*loop.Conn).Close},
+		{"shutdown", (*loop.Conn).CloseWrite},
+		{"last words", func(c *loop.Conn) { c.WriteNow([]byte(" c")); c.Close() }},
+		{"move", func(c *loop.Conn) {
+			if c.Waiting() {
+				t.Error("it waits")
+			}
+			loop.CloseDescriptor(c.Leave())
+		}},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			w := startWith(t, io.Discard, needRing(t))
+			peer, fd := pair(t, "tcp")
+			run(t, w, func() {
+				c := open(t, w, fd)
+				_ = c.WriteSoon([]byte("a "), 0)
+				_ = c.WriteSoon([]byte("b"), 0)
+				_ = peer.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+				if n, err := peer.Read(make([]byte, 9)); err == nil {
+					t.Errorf("%d bytes have been sent before the round's end", n)
+				}
+				end.end(c)
+			})
+			_ = peer.SetReadDeadline(time.Now().Add(10 * time.Second))
+			got, err := io.ReadAll(peer)
+			want := "a b"
+			if end.name == "last words" {
+				want += " c"
+			}
+			if string(got) != want || err != nil {
+				t.Errorf("the peer got %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestWriteSoonFull has the peer take nothing until its socket is full: what is kept then goes out when it reads, without
+// anybody calling, and before what is written afterwards.
+func TestWriteSoonFull(t *testing.T) {
+	for _, behind := range []string{"", "behind"} {
+		w := startWith(t, io.Discard, needRing(t))
+		peer, fd := pair(t, "tcp")
+		var c *loop.Conn
+		want := 0
+		run(t, w, func() {
+			c = open(t, w, fd)
+			var err error
+			for err == nil {
+				err = c.Write(bytes.Repeat([]byte("x"), 1<<20), 50*time.Millisecond)
+			}
+			if !errors.Is(err, loop.ErrTimeout) {
+				t.Error(err)
+			}
+			// It wakes no writer for the last third of its room.
+			for piece := bytes.Repeat([]byte("y"), 1000); !c.Waiting(); want += len(piece) {
+				if err := c.WriteSoon(piece, 0); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		var rest []byte
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			_ = peer.SetReadDeadline(time.Now().Add(10 * time.Second))
+			buf := make([]byte, 1<<20)
+			for len(rest) < want+len(behind) {
+				n, err := peer.Read(buf)
+				if err != nil {
+					t.Errorf("%v after %d bytes", err, len(rest))
+					return
+				}
+				rest = append(rest, bytes.TrimLeft(buf[:n], "x")...)
+			}
+		})
+		if behind != "" {
+			run(t, w, func() {
+				if err := errors.Join(c.WriteSoon([]byte("beh"), 0), c.WriteSoon([]byte("ind"), 0), c.Flush(0)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		reading.Wait()
+		if got := string(bytes.TrimLeft(rest, "y")); got != behind || len(rest) != want+len(behind) {
+			t.Errorf("after what filled the socket came %d bytes of %d, and then %q", len(rest), want, got)
+		}
+		run(t, w, func() { c.Close() })
+	}
+}
+
+// TestWriteSoonFails has the peer reset the connection: who reads hears of it, and who writes.
+func TestWriteSoonFails(t *testing.T) {
+	w, err := loop.Start(slog.New(slog.DiscardHandler), needRing(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	peer, fd := pair(t, "tcp")
+	run(t, w, func() {
+		c := open(t, w, fd)
+		defer c.Close()
+		_ = peer.(*net.TCPConn).SetLinger(0)
+		_ = peer.Close()
+		var failed error
+		for range 100 {
+			if failed = c.WriteSoon([]byte("a"), time.Second); failed != nil {
+				break
+			}
+			if failed = w.Current().Yield(); failed != nil {
+				break
+			}
+		}
+		if failed == nil {
+			t.Error("no write fails")
+		}
+		if n, err := c.Read(make([]byte, 9)); err == nil {
+			t.Errorf("%d bytes read from a connection that was reset", n)
+		}
+	})
+}
+
+// TestWriteSoonFailsAndMoves has a connection move that has just failed: the worker that it has left says nothing of it.
+func TestWriteSoonFailsAndMoves(t *testing.T) {
+	first, second := startWith(t, io.Discard, needRing(t)), startWith(t, io.Discard, needRing(t))
+	peer, fd := pair(t, "tcp")
+	var c loop.Conn
+	var elsewhere atomic.Bool
+	opened := make(chan struct{})
+	run(t, first, func() {
+		if err := c.Open(first, fd, owner(func(bool) {})); err != nil {
+			t.Error(err)
+		}
+		_ = peer.(*net.TCPConn).SetLinger(0)
+		_ = peer.Close()
+		_ = c.WriteSoon([]byte("a"), 0)
+		if c.Waiting() {
+			t.Error("it waits")
+		}
+		fd := c.Leave()
+		second.Post(func() {
+			if err := c.Open(second, fd, owner(func(bool) {
+				if elsewhere.Load() {
+					t.Error("the worker that it has left says something")
+				}
+			})); err != nil {
+				t.Error(err)
+			}
+			elsewhere.Store(true)
+			close(opened)
+			time.Sleep(50 * time.Millisecond) // only the other worker could speak
+			elsewhere.Store(false)
+		})
+		<-opened
+	})
+	run(t, second, func() {
+		defer c.Close()
+		if n, err := c.Read(make([]byte, 9)); err == nil {
+			t.Errorf("%d bytes read from a connection that was reset", n)
+		}
+	})
+}
+
+// TestWriteSoonTimesOut has the peer take nothing: the owner hears of it once that has lasted, and reading tells why.
+func TestWriteSoonTimesOut(t *testing.T) {
+	w := startWith(t, io.Discard, needRing(t))
+	_, fd := pair(t, "tcp")
+	heard := make(chan bool, 9)
+	var c loop.Conn
+	run(t, w, func() {
+		if err := c.Open(w, fd, owner(func(hangup bool) { heard <- hangup })); err != nil {
+			t.Error(err)
+			return
+		}
+		for piece := bytes.Repeat([]byte("y"), 1000); !c.Waiting(); {
+			if err := c.WriteSoon(piece, 50*time.Millisecond); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	select {
+	case hangup := <-heard:
+		if !hangup {
+			t.Error("the owner hears of something to read")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the owner hears nothing")
+	}
+	run(t, w, func() {
+		if _, err := c.ReadNow(make([]byte, 9)); !errors.Is(err, loop.ErrTimeout) {
+			t.Errorf("reading fails with %v", err)
+		}
+		if err := c.WriteSoon([]byte("a"), 0); !errors.Is(err, loop.ErrTimeout) {
+			t.Errorf("writing fails with %v", err)
+		}
+		c.Close()
+	})
+}
