@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -140,6 +141,39 @@ func TestRingIsUsed(t *testing.T) {
 	run(t, w, func() { sent = r.Sent() - before })
 	if sent != 10 {
 		t.Errorf("%d of 10 sends went through the Ring", sent)
+	}
+}
+
+// TestRingAllocatesNothing: most statements go through it when a worker is busy.
+func TestRingAllocatesNothing(t *testing.T) {
+	w := startWith(t, io.Discard, needRing(t))
+	near, far := together(t, w)
+	for _, peer := range far {
+		go func() { _, _ = io.Copy(io.Discard, peer) }()
+	}
+	const rounds = 1000
+	var before, after runtime.MemStats
+	word := []byte("word")
+	run(t, w, func() {
+		for i := range rounds + 10 {
+			if i == 10 {
+				runtime.ReadMemStats(&before)
+			}
+			for _, c := range near {
+				if err := c.WriteSoon(word, time.Second); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			if err := w.Current().Yield(); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		runtime.ReadMemStats(&after)
+	})
+	if n := after.Mallocs - before.Mallocs; n > rounds/100 {
+		t.Errorf("%d allocations in %d rounds", n, rounds)
 	}
 }
 
