@@ -31,6 +31,8 @@ const (
 	// who got some than of who had work.
 	unevenShares = 0.25
 	unevenAfter  = 3
+	// unevenFor is how many looks after that do not go by the sessions' number, which it has made uneven.
+	unevenFor = 50
 	// unevenSessions is the difference between the sessions in use of two workers that makes some move, as a part of the more.
 	unevenSessions = 0.2
 	// calmShare is the share of time up to which a worker is busy without its sessions' waiting for each other.
@@ -53,6 +55,7 @@ type balancer struct {
 	spare   int     // and one worker too many
 	tilted  int     // and the shares of these two workers uneven
 	tilt    [2]int
+	uneven  int // looks that are not to go by the number of sessions
 	looks   uint32
 
 	at   time.Time
@@ -160,8 +163,10 @@ func (b *balancer) level(seen []sight) {
 	} else if b.tilted++; pair != b.tilt {
 		b.tilt, b.tilted = pair, 1
 	}
+	b.uneven = max(b.uneven-1, 0)
 	if b.tilted >= unevenAfter {
 		b.tilted = 0
+		b.uneven = unevenFor
 		from, to := seen[most], seen[least]
 		if n := int(float64(from.active) * (from.share - to.share) / 2 / from.share); n > 0 {
 			b.move(most, least, n)
@@ -172,7 +177,7 @@ func (b *balancer) level(seen []sight) {
 	from, to := seen[most], seen[least]
 	// Where the worker with less sessions has more to do, theirs are others.
 	more := from.active - to.active
-	if more > 1 && float64(more) >= unevenSessions*float64(from.active) && from.share > calmShare && from.share >= to.share {
+	if b.uneven == 0 && more > 1 && float64(more) >= unevenSessions*float64(from.active) && from.share > calmShare && from.share >= to.share {
 		b.move(most, least, more/2)
 	}
 }
@@ -190,7 +195,7 @@ func extremes(seen []sight, figure func(sight) float64) (most, least int) {
 	return most, least
 }
 
-// note counts a session that is served something among those in use.
+// note counts a session that is served something among those in use, or one in the middle of a large result.
 func (w *worker) note(s *Session) {
 	if now := w.looks.Load(); s.look != now {
 		s.look = now
@@ -241,7 +246,7 @@ func (s *Session) movable() bool { return s.still() && s.branchesMovable() }
 func (s *Session) still() bool {
 	c := &s.client
 	if s.task != nil || s.ended || s.opening || s.draining || s.cancelled != nil || s.linkSpoke ||
-		c.in != nil || c.out != nil || c.piece != nil || len(c.pend) > 0 || !c.conn.IsOpen() || c.conn.Waiting() {
+		c.in != nil || c.out != nil || c.piece != nil || len(c.pend) > 0 || !c.conn.IsOpen() || !c.conn.Settled() {
 		return false
 	}
 	return s.linksMovable()
@@ -250,7 +255,7 @@ func (s *Session) still() bool {
 // linksMovable reports whether no statement is under way on the session's server connections.
 func (s *Session) linksMovable() bool {
 	for _, l := range s.links {
-		if l.fd < 0 && (!l.conn.IsOpen() || l.conn.Waiting() || !l.reader.Done()) {
+		if l.fd < 0 && (!l.conn.IsOpen() || !l.conn.Settled() || !l.reader.Done()) {
 			return false
 		}
 	}
@@ -260,6 +265,10 @@ func (s *Session) linksMovable() bool {
 // moveTo hands a movable session to another worker.
 func (s *Session) moveTo(to *worker) {
 	s.awaited = nil
+	if s.look == s.home.looks.Load() { // it counts where it is
+		s.home.active.Add(-1)
+		to.active.Add(1)
+	}
 	s.home.drop(s)
 	fd := s.client.conn.Leave()
 	s.leaveLinks()

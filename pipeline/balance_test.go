@@ -89,6 +89,22 @@ func TestLevel(t *testing.T) {
 	}
 }
 
+// TestLevelStays: what has moved for what sessions have to do does not move back for their number.
+func TestLevelStays(t *testing.T) {
+	b := pipeline.NewBalancer(2, 0)
+	for range 3 {
+		b.Look(1, pipeline.Sight{Share: 0.95, Active: 10}, pipeline.Sight{Share: 0.6, Active: 10})
+	}
+	if len(b.Moves) != 1 {
+		t.Fatalf("moves %v, want one", b.Moves)
+	}
+	for range 20 {
+		if b.Look(1, pipeline.Sight{Share: 0.79, Active: 8}, pipeline.Sight{Share: 0.8, Active: 12}); len(b.Moves) > 0 {
+			t.Fatalf("moves %v", b.Moves)
+		}
+	}
+}
+
 // TestSessionsMove: sessions that move to and fro between workers lose and double nothing, and end as any other.
 func TestSessionsMove(t *testing.T) {
 	srv := serving(t, pt.Repeat(pt.Answer(func(c *pt.Conn, command []byte) [][]byte {
@@ -119,6 +135,29 @@ func TestSessionsMove(t *testing.T) {
 		t.Errorf("%d statements were answered, want %d; sessions moved %d times", served.Load(), 8*each, moved)
 	}
 	f.Stop()
+}
+
+// TestBusyClientsSpread: clients that have all come to one worker end up as many on each.
+func TestBusyClientsSpread(t *testing.T) {
+	srv := serving(t, pt.Repeat(pt.Answer(func(c *pt.Conn, _ []byte) [][]byte {
+		return pt.Rows(c.Caps, []string{"a"}, []string{"b"})
+	})))
+	f := run(t, srv.Addr, pipelinetest.Options{Process: func(p *pipeline.Process) { p.Config.WorkerLoad = 10 }})
+	var clients sync.WaitGroup
+	var over atomic.Bool
+	for range 16 {
+		c := f.Session()
+		clients.Go(func() {
+			for !over.Load() {
+				c.Run(t, pt.Query("select 1"), pt.ExpectRows([]string{"b"}))
+			}
+			_ = c.Close()
+		})
+	}
+	pipelinetest.Eventually(t, func() bool { return slices.Equal(f.Process.Loads(), []int64{8, 8}) },
+		func() string { return fmt.Sprintf("sessions are %v", f.Process.Loads()) })
+	over.Store(true)
+	clients.Wait()
 }
 
 // TestBusySessionMoves: one that cannot move at once does so after its statement.

@@ -32,6 +32,11 @@ func (s *Session) between() error {
 
 // runErrand does what Between was asked for.
 func (s *Session) runErrand() error {
+	if s.branch == nil {
+		if err := s.client.settle(); err != nil {
+			return err
+		}
+	}
 	f, k := s.errand, &s.killable
 	s.errand, k.errand = nil, true
 	if s.branch != nil || s.client.waits() {

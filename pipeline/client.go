@@ -101,6 +101,8 @@ func (c *client) nextCommand(cmd *Command) (more bool, err error) {
 		read := c.conn.Read
 		if c.have == 0 { // an idle session waits without a task and a buffer
 			read = c.conn.ReadNow
+		} else if err := c.settle(); err != nil {
+			return false, err
 		}
 		c.between = true
 		n, err := read(c.in[c.have:])
@@ -111,6 +113,15 @@ func (c *client) nextCommand(cmd *Command) (more bool, err error) {
 		c.have += n
 		c.session.tally.received += uint64(n)
 	}
+}
+
+// settle waits until the client has taken all replies, and looks whether the session has been told to end meanwhile. Who waits
+// between two commands may be ended at once, and all that is still to be sent would be lost.
+func (c *client) settle() error {
+	if err := c.conn.Flush(c.timeout); err != nil {
+		return fmt.Errorf("%w: sending a reply: %w", errClientGone, err)
+	}
+	return c.session.isOver()
 }
 
 // readError tells an end between commands from one inside.

@@ -62,7 +62,7 @@ func (c *client) append(b []byte) error {
 	return nil
 }
 
-// flush sends what is queued; what is small goes out before the worker waits. Bytes a reply reader's buffer holds may be
+// flush sends what is queued, or has the worker send it before it waits for anything. Bytes a reply reader's buffer holds may be
 // overwritten afterwards.
 func (c *client) flush() error {
 	b := c.pend

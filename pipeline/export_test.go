@@ -61,6 +61,21 @@ func (p *Process) Loads() (loads []int64) {
 	return loads
 }
 
+// Stall keeps the first worker from all else until release is called.
+func (p *Process) Stall() (release func()) {
+	stalled, released := make(chan struct{}), make(chan struct{})
+	p.workers[0].Post(func() { close(stalled); <-released })
+	<-stalled
+	return func() { close(released) }
+}
+
+// Together returns how many sends the first worker has done with others.
+func (p *Process) Together() int {
+	n := make(chan int)
+	p.workers[0].Post(func() { n <- p.workers[0].Stats().Together })
+	return <-n
+}
+
 // A Balancer decides for workers that are not there.
 type Balancer struct {
 	b     *balancer

@@ -206,7 +206,7 @@ func (p *Process) startWorkers() error {
 		if rings {
 			if ring, err = loop.NewRing(); err != nil {
 				rings = false
-				p.Log.Info("io_uring cannot be used, so statements cost more processor time", "error", err)
+				p.Log.Info("io_uring cannot be used, so statements cost more processor time", "error", err, "workers", n-i)
 			}
 		}
 		w, err := loop.Start(p.Log, ring)

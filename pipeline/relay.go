@@ -45,6 +45,9 @@ func (l *Link) relay(w ReplyWriter, c *Command, frames *protocol.Framer, in *rep
 			return nil
 		}
 		if reads%fairReads == 0 {
+			if l.s.branch == nil && l.s.home != nil {
+				l.s.home.note(l.s)
+			}
 			if err := l.s.task.Yield(); err != nil {
 				return l.lost(w, serverSide{err})
 			}

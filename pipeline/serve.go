@@ -41,14 +41,8 @@ func (s *Session) serveAll() (err error) {
 		return err
 	}
 	for served := 1; ; served++ {
-		if s.cancelled != nil {
-			return s.cancelled
-		}
-		if s.draining {
-			return errDraining
-		}
-		if s.leaving != nil && s.atRest() {
-			return s.leaving
+		if err := s.isOver(); err != nil {
+			return err
 		}
 		if s.linkSpoke || s.errand != nil {
 			if err := s.between(); err != nil {
@@ -80,6 +74,19 @@ func (s *Session) serveAll() (err error) {
 			}
 		}
 	}
+}
+
+// isOver returns why no further command is to be served, nil where it may.
+func (s *Session) isOver() error {
+	switch {
+	case s.cancelled != nil:
+		return s.cancelled
+	case s.draining:
+		return errDraining
+	case s.leaving != nil && s.atRest():
+		return s.leaving
+	}
+	return nil
 }
 
 // errDraining ends an idle session when the process stops.

@@ -96,9 +96,8 @@ func (c *Conn) Close() {
 	}
 }
 
-// Leave takes the socket off its worker and returns its descriptor, which may be given to another Conn. Waiting must have
-// said just before that nothing waits for it. What has happened on it and has not been read, that Conn's worker hears of
-// again.
+// Leave takes the socket off its worker and returns its descriptor, which may be given to another Conn. It must have been
+// Settled just before. What has happened on it and has not been read, that Conn's worker hears of again.
 func (c *Conn) Leave() (fd int) {
 	c.open = false
 	c.w.slots[c.fd] = slot{}
@@ -106,10 +105,11 @@ func (c *Conn) Leave() (fd int) {
 	return int(c.fd)
 }
 
-// Waiting reports whether a task waits for the socket, or bytes that WriteSoon was given and it does not take yet.
-func (c *Conn) Waiting() bool {
+// Settled sends what WriteSoon has kept, and reports whether the connection may Leave: no task waits for it, no bytes wait
+// for it to take them, and nobody has still to hear that it has failed.
+func (c *Conn) Settled() bool {
 	c.sendKept()
-	return c.reader != nil || c.writer != nil || len(c.late) > 0
+	return c.reader == nil && c.writer == nil && len(c.late) == 0 && c.failed == nil
 }
 
 // CloseWrite tells the peer that no more will come. What it sends can still be read.
@@ -291,7 +291,7 @@ func (c *Conn) waitWritable(timeout time.Duration) error {
 // WriteNow is Write without the wait: it returns how much of b the socket has taken at once. That it fails, reading tells.
 func (c *Conn) WriteNow(b []byte) (n int) {
 	c.sendKept()
-	if c.open && len(c.late) == 0 {
+	if c.open && len(c.late) == 0 && c.failed == nil {
 		n, _ = send(int(c.fd), b)
 	}
 	return max(n, 0)

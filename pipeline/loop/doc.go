@@ -8,5 +8,5 @@
 // descriptor is itself registered with Go's runtime poller, and the goroutine parks there.
 //
 // A round of a worker's loop is one look at its sockets and all that follows from it. Where the kernel can send to several
-// sockets in one call (Ring), what is small is sent at its end (Conn.WriteSoon).
+// sockets in one call (Ring), what is small is sent together once all events have been seen to (Conn.WriteSoon).
 package loop

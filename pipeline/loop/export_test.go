@@ -2,9 +2,6 @@ package loop
 
 import "syscall"
 
-// Sent is how many sends the Ring has been given.
-func (r *Ring) Sent() uint32 { return *r.sqTail }
-
 // Break has every later call of the Ring's fail.
 func (r *Ring) Break() {
 	_ = syscall.Close(r.fd)
@@ -19,10 +16,9 @@ func (r *Ring) Blind() {
 
 // An Outgoing is what one socket is to be sent, and what has become of it.
 type Outgoing struct {
-	FD  int
-	B   []byte
-	N   int
-	Err syscall.Errno
+	FD int
+	B  []byte
+	N  int
 }
 
 // Send has the Ring send a batch.
@@ -33,7 +29,7 @@ func (r *Ring) Send(batch []Outgoing) (known bool) {
 	}
 	known = r.send(out)
 	for i, o := range out {
-		batch[i].N, batch[i].Err = o.n, o.e
+		batch[i].N = o.n
 	}
 	return known
 }

@@ -2,7 +2,6 @@ package loop
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -30,7 +29,7 @@ type Ring struct {
 }
 
 const (
-	sysIOURingSetup = 425 // on all architectures
+	sysIOURingSetup = 425 // on amd64 and arm64, as on most
 	sysIOURingEnter = 426
 
 	ringSubmissions    = 0x10000000 // IORING_OFF_SQES
@@ -78,8 +77,9 @@ type ringParams struct {
 type outgoing struct {
 	fd int32 // none if negative
 	b  []byte
-	n  int           // bytes that were sent
-	e  syscall.Errno // why none were: EAGAIN also where it was not tried
+	n  int // bytes that were sent; 0 also where it was not tried
+	// lost: it is not known whether any were, and the kernel may read b yet.
+	lost bool
 }
 
 // NewRing makes a Ring, where the kernel has what it takes and lets this process have it.
@@ -144,26 +144,25 @@ func (r *Ring) probe() error {
 	word := []byte("probe")
 	batch := []outgoing{{fd: int32(pair[0]), b: word}}
 	if !r.send(batch) || batch[0].n != len(word) {
-		return fmt.Errorf("io_uring sends nothing: %w", batch[0].e)
+		return errors.New("the kernel's io_uring does not send")
 	}
 	for full := make([]byte, LargeBuffer); err == nil; {
 		_, err = syscall.Write(pair[0], full)
 	}
-	if !r.send(batch) || batch[0].e != syscall.EAGAIN {
+	if !r.send(batch) || batch[0].n != 0 {
 		return errors.New("the kernel's io_uring waits where it should not")
 	}
 	return nil
 }
 
-// send has the kernel send each socket what there is for it, at most ringSize, as send does. It does not wait. It reports
-// false where what has become of some of it is not known: these have EIO, the kernel may read their bytes yet, and the Ring
-// is of no more use.
+// send has the kernel send each socket of at most ringSize what it takes at once. Of those that took nothing, the function
+// send will say why. It reports false where it is not known what has become of some: the Ring is of no more use then.
 func (r *Ring) send(batch []outgoing) bool {
 	first := *r.sqTail
 	tail := first
 	for i := range batch {
 		o := &batch[i]
-		o.n, o.e = 0, syscall.EAGAIN
+		o.n, o.lost = 0, false
 		if o.fd < 0 {
 			continue
 		}
@@ -177,20 +176,18 @@ func (r *Ring) send(batch []outgoing) bool {
 	}
 	atomic.StoreUint32(r.sqTail, tail)
 	_, _, _ = syscall.RawSyscall6(sysIOURingEnter, uintptr(r.fd), uintptr(tail-first), 0, 0, 0, 0)
-	// It has taken none or less than all where it is short of memory: the others are to be tried in another way.
+	// It may have taken none or less than all, as where it is short of memory.
 	taken := atomic.LoadUint32(r.sqHead)
 	atomic.StoreUint32(r.sqTail, taken)
 	for ; first != taken; first++ {
-		batch[r.sqes[first&r.sqMask].userData].e = syscall.EIO
+		batch[r.sqes[first&r.sqMask].userData].lost = true
 	}
 	unknown := taken - *r.cqHead // as many have completed as were taken, all in all
 	head, end := *r.cqHead, atomic.LoadUint32(r.cqTail)
 	for ; head != end; head++ {
 		c := &r.cqes[head&r.cqMask]
 		o := &batch[c.userData]
-		if o.n, o.e = int(c.res), 0; c.res < 0 {
-			o.n, o.e = 0, syscall.Errno(-c.res)
-		}
+		o.n, o.lost = max(int(c.res), 0), false
 		unknown--
 	}
 	atomic.StoreUint32(r.cqHead, head)

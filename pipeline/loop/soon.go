@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -23,7 +24,14 @@ type soon struct {
 	buf   []byte
 	conns []*Conn    // nil where one has sent its bytes meanwhile: it may be another worker's by now
 	batch []outgoing // for the Ring
+	// together is how many sends the Ring has done.
+	together int
+	// unsafe is a buffer that the kernel may read yet, for a Ring that has failed: it is never used again, nor freed.
+	unsafe []byte
 }
+
+// errUnknown is why a connection fails of which it is not known what was sent.
+var errUnknown = errors.New("send: io_uring does not tell what was sent")
 
 func newSoon() soon {
 	return soon{
@@ -46,16 +54,17 @@ func (c *Conn) WriteSoon(b []byte, timeout time.Duration) error {
 	if !c.open {
 		return ErrClosed
 	}
+	if len(w.soon.buf)+len(b) > soonRoom || len(w.soon.conns) == soonConns {
+		w.sendSoon()
+	}
+	at := len(w.soon.buf)
+	if c.kept.to < at || at == 0 {
+		c.sendKept()
+	}
 	if c.failed != nil || len(b) == 0 {
 		return c.failed
 	}
-	at := len(w.soon.buf)
-	if at+len(b) > soonRoom || len(w.soon.conns) == soonConns {
-		w.sendSoon()
-		at = 0
-	}
-	if c.kept.to < at || at == 0 {
-		c.sendKept()
+	if c.kept.to == 0 {
 		c.kept.from, c.kept.at = at, len(w.soon.conns)
 		w.soon.conns = append(w.soon.conns, c)
 	}
@@ -92,21 +101,22 @@ func (w *Worker) sendTogether(conns []*Conn) {
 	known := w.ring.send(batch)
 	for i, c := range conns {
 		switch o := &batch[i]; {
-		case o.fd < 0 || o.e == syscall.EAGAIN || o.e == syscall.EINTR:
-		case o.e == 0 && o.n < len(o.b):
+		case o.lost:
+			conns[i], c.kept = nil, kept{}
+			c.fail(errUnknown)
+		case o.n == 0: // send will say why
+		case o.n < len(o.b):
 			c.kept.from += o.n
 		default:
+			w.soon.together++
 			conns[i], c.kept = nil, kept{}
-			if o.e != 0 {
-				c.fail(os.NewSyscallError("send", o.e))
-			}
 		}
 	}
 	if !known {
-		w.log.Error("io_uring has not sent all it was given: connections are closed, and the worker goes on without it")
+		w.log.Error("io_uring has not sent all it was given: connections are closed, and the event loop goes on without it")
 		w.ring.close()
 		w.ring = nil
-		w.soon.buf = append(make([]byte, 0, soonRoom), w.soon.buf...)
+		w.soon.unsafe, w.soon.buf = w.soon.buf, append(make([]byte, 0, soonRoom), w.soon.buf...)
 	}
 }
 
@@ -119,6 +129,9 @@ func (c *Conn) sendKept() {
 	b := soon.buf[c.kept.from:c.kept.to]
 	soon.conns[c.kept.at] = nil
 	c.kept = kept{}
+	if c.failed != nil {
+		return
+	}
 	if len(c.late) > 0 {
 		c.late = append(c.late, b...)
 		return

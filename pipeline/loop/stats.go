@@ -8,6 +8,8 @@ type Stats struct {
 	Ready int
 	// Timers is how many are set.
 	Timers int
+	// Together is how many sends have gone out with others, by the Ring.
+	Together int
 	// Small and Large are how many buffers are lent.
 	Small, Large int
 }
@@ -16,6 +18,6 @@ type Stats struct {
 func (w *Worker) Stats() Stats {
 	return Stats{
 		Tasks: w.tasks - len(w.idle), Idle: len(w.idle), Ready: len(w.ready), Timers: len(w.timers),
-		Small: w.small.lent, Large: w.large.lent,
+		Together: w.soon.together, Small: w.small.lent, Large: w.large.lent,
 	}
 }

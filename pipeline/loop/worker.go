@@ -77,8 +77,16 @@ type inbox struct {
 }
 
 // Start makes a worker and runs it on a goroutine of its own until Stop. log gets what tasks panic with. The worker sends by
-// ring, which it closes in the end, where that is not nil.
+// ring, where that is not nil, and closes it in the end, also where Start fails.
 func Start(log *slog.Logger, ring *Ring) (*Worker, error) {
+	w, err := start(log, ring)
+	if err != nil && ring != nil {
+		ring.close()
+	}
+	return w, err
+}
+
+func start(log *slog.Logger, ring *Ring) (*Worker, error) {
 	epfd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
