@@ -30,6 +30,9 @@ var variants = map[string]func(dir, collector string) proxy.Config{
 	weir: func(string, string) proxy.Config { return proxy.Config{} },
 	// Its replica is the primary by another name: reads have a connection of their own.
 	"weir-readwritesplit": func(string, string) proxy.Config { return proxy.Config{Split: true} },
+	"weir-readwritesplit-no-io-uring": func(string, string) proxy.Config {
+		return proxy.Config{Split: true, Process: "io_uring = false"}
+	},
 	"weir-querylog": func(dir, _ string) proxy.Config {
 		return proxy.Config{Filters: fmt.Sprintf("filter \"querylog\" {\n path = %q\n}", filepath.Join(dir, "query.jsonl"))}
 	},
