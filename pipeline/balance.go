@@ -115,7 +115,7 @@ func (b *balancer) sights() []sight {
 		}
 		b.busy[i], b.idle[i] = busy, idle
 		w.looks.Store(b.looks)
-		seen[i].active = int(w.active.Swap(0))
+		seen[i].active = max(int(w.active.Swap(0)), 0) // one may have moved away just now
 	}
 	return seen
 }
@@ -146,7 +146,7 @@ func (b *balancer) look(load float64, seen []sight) {
 		b.spare = 0
 		// Sessions that are not idle now are moved at the next looks.
 	}
-	_, least := extremes(seen[:b.used], func(one sight) float64 { return one.share })
+	least := leastBusy(seen[:b.used])
 	for i := b.used; i < len(b.workers); i++ {
 		if b.workers[i].load.Load() > 0 {
 			b.move(i, least, everySession)
@@ -157,42 +157,61 @@ func (b *balancer) look(load float64, seen []sight) {
 
 // level has sessions move between two of the workers in use that are uneven.
 func (b *balancer) level(seen []sight) {
-	most, least := extremes(seen, func(one sight) float64 { return one.share })
+	b.uneven = max(b.uneven-1, 0)
+	least := leastBusy(seen)
+	most, n := least, 0
+	for i, one := range seen {
+		// A worker that one session keeps busy has none to give away.
+		if give := one.ahead(seen[least]); give > 0 && one.share > seen[most].share {
+			most, n = i, give
+		}
+	}
 	if pair := [2]int{most, least}; seen[most].share-seen[least].share <= unevenShares {
 		b.tilted = 0
 	} else if b.tilted++; pair != b.tilt {
 		b.tilt, b.tilted = pair, 1
 	}
-	b.uneven = max(b.uneven-1, 0)
 	if b.tilted >= unevenAfter {
 		b.tilted = 0
 		b.uneven = unevenFor
-		from, to := seen[most], seen[least]
-		if n := int(float64(from.active) * (from.share - to.share) / 2 / from.share); n > 0 {
-			b.move(most, least, n)
-		}
+		b.move(most, least, n)
 		return
 	}
-	most, least = extremes(seen, func(one sight) float64 { return float64(one.active) })
-	from, to := seen[most], seen[least]
-	// Where the worker with less sessions has more to do, theirs are others.
-	more := from.active - to.active
-	if b.uneven == 0 && more > 1 && float64(more) >= unevenSessions*float64(from.active) && from.share > calmShare && from.share >= to.share {
-		b.move(most, least, more/2)
+	for i, one := range seen {
+		if one.active > seen[most].active {
+			most = i
+		}
+	}
+	from := seen[most]
+	to, fewest := most, from.active
+	for i, one := range seen {
+		// Where a worker with less sessions has more to do, its sessions are others.
+		if one.active < fewest && one.share <= from.share {
+			to, fewest = i, one.active
+		}
+	}
+	more := from.active - fewest
+	if b.uneven == 0 && more > 1 && float64(more) >= unevenSessions*float64(from.active) && from.share > calmShare {
+		b.move(most, to, more/2)
 	}
 }
 
-// extremes returns the indices of what has the most and the least of a figure.
-func extremes(seen []sight, figure func(sight) float64) (most, least int) {
+// ahead returns how many of a worker's sessions make up half of what it is busier than another one.
+func (s sight) ahead(other sight) int {
+	if s.share <= other.share {
+		return 0
+	}
+	return int(float64(s.active) * (s.share - other.share) / 2 / s.share)
+}
+
+func leastBusy(seen []sight) int {
+	least := 0
 	for i, one := range seen {
-		if figure(one) > figure(seen[most]) {
-			most = i
-		}
-		if figure(one) < figure(seen[least]) {
+		if one.share < seen[least].share {
 			least = i
 		}
 	}
-	return most, least
+	return least
 }
 
 // note counts a session that is served something among those in use, or one in the middle of a large result.
@@ -217,10 +236,13 @@ func (w *worker) shed(to *worker, n int) {
 			if n == 0 {
 				return
 			}
-			if !w.inUse(s) || s.awaited != nil {
+			if !w.inUse(s) {
 				continue
 			}
 			n--
+			if s.awaited != nil {
+				continue
+			}
 		}
 		if s.movable() {
 			s.moveTo(to)

@@ -77,6 +77,8 @@ func TestLevel(t *testing.T) {
 		"less sessions with more":      {sights{{0.6, 12}, {0.7, 4}}, 9, nil},
 		"uneven by chance":             {sights{{0.6, 8}, {0.9, 8}}, 2, nil},
 		"uneven for a while":           {sights{{0.6, 8}, {0.9, 8}}, 3, []pipeline.Move{{1, 0, 1}}},
+		"one keeps a worker busy":      {sights{{0.95, 1}, {0.9, 20}, {0.2, 2}}, 1, []pipeline.Move{{1, 2, 9}}},
+		"one keeps another busy":       {sights{{0.95, 1}, {0.9, 5}, {0.2, 4}}, 3, []pipeline.Move{{1, 2, 1}}},
 		"one that keeps a worker busy": {sights{{0.1, 1}, {0.9, 1}}, 9, nil},
 	} {
 		b := pipeline.NewBalancer(len(c.seen), 0)

@@ -217,7 +217,7 @@ func (c *Conn) ReadNow(b []byte) (int, error) {
 }
 
 // Write writes all of b, waiting while the peer takes nothing. It returns ErrTimeout where the peer took nothing at
-// all for timeout; 0 waits for ever.
+// all for timeout; 0 waits for ever. After an error nothing more can be written.
 func (c *Conn) Write(b []byte, timeout time.Duration) error {
 	c.sendKept()
 	if c.failed != nil {
@@ -242,6 +242,7 @@ func (c *Conn) write(b []byte, timeout time.Duration) error {
 		switch {
 		case errno == syscall.EAGAIN:
 			if err := c.waitWritable(timeout); err != nil {
+				c.failed = err // what comes later must not go out in place of the rest
 				return err
 			}
 		case errno == syscall.EINTR:

@@ -33,6 +33,3 @@ func (r *Ring) Send(batch []Outgoing) (known bool) {
 	}
 	return known
 }
-
-// CloseRing closes a Ring that no worker was given.
-func (r *Ring) CloseRing() { r.close() }

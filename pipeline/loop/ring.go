@@ -95,7 +95,7 @@ func NewRing() (*Ring, error) {
 		err = r.probe()
 	}
 	if err != nil {
-		r.close()
+		r.Close()
 		return nil, err
 	}
 	return r, nil
@@ -123,8 +123,8 @@ func (r *Ring) mapQueues(p *ringParams) (err error) {
 	return nil
 }
 
-// close gives the Ring's memory and descriptor back.
-func (r *Ring) close() {
+// Close gives the Ring's memory and descriptor back. A worker closes the one that it was given.
+func (r *Ring) Close() {
 	for _, b := range [][]byte{r.queues, r.entries} {
 		if b != nil {
 			_ = syscall.Munmap(b)

@@ -94,7 +94,7 @@ func (w *Worker) sendSoon() {
 func (w *Worker) sendTogether(conns []*Conn) {
 	batch := w.soon.batch[:len(conns)]
 	for i, c := range conns {
-		if batch[i] = (outgoing{fd: -1}); c != nil && len(c.late) == 0 {
+		if batch[i] = (outgoing{fd: -1}); c != nil && len(c.late) == 0 && c.failed == nil {
 			batch[i] = outgoing{fd: c.fd, b: w.soon.buf[c.kept.from:c.kept.to]}
 		}
 	}
@@ -114,7 +114,7 @@ func (w *Worker) sendTogether(conns []*Conn) {
 	}
 	if !known {
 		w.log.Error("io_uring has not sent all it was given: connections are closed, and the event loop goes on without it")
-		w.ring.close()
+		w.ring.Close()
 		w.ring = nil
 		w.soon.unsafe, w.soon.buf = w.soon.buf, append(make([]byte, 0, soonRoom), w.soon.buf...)
 	}

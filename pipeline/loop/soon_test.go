@@ -23,6 +23,13 @@ func open(t *testing.T, w *loop.Worker, fd int) *loop.Conn {
 	return c
 }
 
+// fill has c's socket take nothing more.
+func fill(c *loop.Conn) {
+	for n := 1; n > 0; {
+		n = c.WriteNow(bytes.Repeat([]byte("x"), 1000))
+	}
+}
+
 // TestWriteSoon sends small and large pieces to several peers in one round: each gets its own, whole and in order.
 func TestWriteSoon(t *testing.T) {
 	t.Run("together", func(t *testing.T) { writeSoon(t, startWith(t, io.Discard, needRing(t))) })
@@ -125,13 +132,7 @@ func TestWriteSoonFull(t *testing.T) {
 		want := 0
 		run(t, w, func() {
 			c = open(t, w, fd)
-			var err error
-			for err == nil {
-				err = c.Write(bytes.Repeat([]byte("x"), 1<<20), 50*time.Millisecond)
-			}
-			if !errors.Is(err, loop.ErrTimeout) {
-				t.Error(err)
-			}
+			fill(c)
 			// It wakes no writer for the last third of its room.
 			for piece := bytes.Repeat([]byte("y"), 1000); c.Settled(); want += len(piece) {
 				if err := c.WriteSoon(piece, 0); err != nil {
@@ -222,7 +223,9 @@ func TestFailedIsNotSettled(t *testing.T) {
 			c := open(t, w, fd)
 			_ = peer.(*net.TCPConn).SetLinger(0)
 			_ = peer.Close()
-			_ = c.WriteSoon([]byte("a"), 0)
+			for tries := 0; c.Settled() && tries < 1000; tries++ { // until the reset has come
+				_ = c.WriteSoon([]byte("a"), 0)
+			}
 			check(t, c)
 		})
 	})
@@ -252,6 +255,31 @@ func TestFailedIsNotSettled(t *testing.T) {
 				check(t, c)
 			}
 		})
+	})
+	t.Run("with more kept", func(t *testing.T) {
+		w := startWith(t, io.Discard, needRing(t))
+		peer, fd := pair(t, "unix")
+		_, other := pair(t, "unix")
+		var c *loop.Conn
+		done := make(chan struct{})
+		w.Post(func() {
+			defer close(done)
+			var d *loop.Conn
+			c, d = open(t, w, fd), open(t, w, other)
+			fill(c)
+			_ = c.WriteSoon([]byte("first"), time.Millisecond)
+			_ = d.WriteSoon([]byte("d"), 0)
+			_ = c.WriteSoon([]byte("second"), time.Millisecond)
+			time.Sleep(10 * time.Millisecond) // the round lasts longer than the first may wait
+			_, _ = io.ReadFull(peer, make([]byte, 50_000))
+		})
+		<-done
+		run(t, w, func() { c.Close() })
+		_ = peer.SetReadDeadline(time.Now().Add(10 * time.Second))
+		rest, err := io.ReadAll(peer)
+		if rest = bytes.TrimLeft(rest, "x"); err != nil || len(rest) > 0 {
+			t.Errorf("the peer got %q, %v", rest, err)
+		}
 	})
 	t.Run("in a full round", func(t *testing.T) {
 		r := needRing(t)

@@ -81,7 +81,7 @@ type inbox struct {
 func Start(log *slog.Logger, ring *Ring) (*Worker, error) {
 	w, err := start(log, ring)
 	if err != nil && ring != nil {
-		ring.close()
+		ring.Close()
 	}
 	return w, err
 }
@@ -243,6 +243,6 @@ func (w *Worker) shutdown() {
 	_ = w.file.Close()
 	_ = syscall.Close(w.wakefd)
 	if w.ring != nil {
-		w.ring.close()
+		w.ring.Close()
 	}
 }
