@@ -32,6 +32,7 @@ var workloads = []workload{
 	{"point-prepared", all, sysbench("oltp_point_select", "--db-ps-mode=auto")},
 	{"point-text", all, sysbench("oltp_point_select", "--db-ps-mode=disable")},
 	{"read-write", all, sysbench("oltp_read_write")},
+	{"read-write-text", all, sysbench("oltp_read_write", "--db-ps-mode=disable")},
 	{"range-1000", fewest, sysbench("oltp_read_only", "--skip_trx=on", "--point_selects=0", "--simple_ranges=1",
 		"--sum_ranges=0", "--order_ranges=0", "--distinct_ranges=0", "--range_size=1000")},
 	{"connect", fewest, connect},
