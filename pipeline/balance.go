@@ -185,7 +185,7 @@ func (b *balancer) level(seen []sight) {
 	from := seen[most]
 	to, fewest := most, from.active
 	for i, one := range seen {
-		// Where a worker with less sessions has more to do, its sessions are others.
+		// Where a worker with fewer sessions has more to do, its sessions are others.
 		if one.active < fewest && one.share <= from.share {
 			to, fewest = i, one.active
 		}
@@ -214,7 +214,7 @@ func leastBusy(seen []sight) int {
 	return least
 }
 
-// note counts a session that is served something among those in use, or one in the middle of a large result.
+// note counts a session among those in use: it is served a command, or is in the middle of a large result.
 func (w *worker) note(s *Session) {
 	if now := w.looks.Load(); s.look != now {
 		s.look = now
